@@ -30,7 +30,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	watchMetrics := watch.NewMetrics(r)
 	m := &Metrics{
 		watch:     watchMetrics,
-		sharding:  sharding.New(sharding.Options{Mismatches: watchMetrics.Mismatches()}),
+		sharding:  sharding.New(watchMetrics.Mismatches),
 		collector: newCollector(),
 		verify:    verify.NewMetrics(r),
 		updates: prometheus.NewCounterVec(prometheus.CounterOpts{

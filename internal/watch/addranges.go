@@ -17,8 +17,8 @@ type RangeAddition struct {
 }
 
 var (
-	// ErrNotSynced is returned by AddRanges while the Reflector has no complete list, or when it
-	// begins another: everything that is owned has to be listed then.
+	// ErrNotSynced is returned by AddRanges while the Reflector has no complete list, when it begins
+	// another, or when Run has ended: everything that is owned has to be listed then.
 	ErrNotSynced = errors.New("the resource is being listed")
 	// ErrStaleList is returned by AddRanges when its list is older than the version that the watch
 	// continues from. The Handler has received its objects, also those that were deleted since.
@@ -38,12 +38,24 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 	// A list of Run may have rejected an object that there is room for now. The end of that list would
 	// remove the object, so nothing is put while it is read. Nothing is put after it either: a page may
 	// be older than that list, and no event removes an object that was deleted before the list.
-	wanted := func(hash uint64) bool { return r.isList(list) && add.Contains(hash) }
+	put := func(o Object) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		switch {
+		case r.checkList(list) != nil:
+		case !add.Contains(o.Hash):
+			r.ignore(o)
+		case r.owns(o):
+			r.Handler.Put(o)
+		}
+	}
 	o := metav1.ListOptions{Limit: pageSize, ShardSelector: add.Selector}
 	version, err := r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
-		page, err := r.putPage(ctx, o, wanted, func(ObjectRef) {})
+		page, err := r.readObjects(ctx, o, put)
 		if err == nil {
+			r.mu.Lock()
 			err = r.checkList(list)
+			r.mu.Unlock()
 		}
 		return page, err
 	})
@@ -64,56 +76,38 @@ func (r *Reflector) AddRanges(ctx context.Context, add RangeAddition) error {
 var errListed = errors.New("everything was listed")
 
 // checkList returns nil while no list has begun after the one with a number, ErrNotSynced while one
-// is being read, and errListed once one is complete.
+// is being read, and errListed once one is complete. The caller holds r.mu.
 func (r *Reflector) checkList(number int) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	switch {
-	case !r.complete:
+	case !r.complete || r.stopped:
 		return ErrNotSynced
-	case !r.isList(number):
+	case r.lists != number:
 		return errListed
 	}
 	return nil
 }
 
-// isList reports whether a list is complete and still the last one. The caller holds r.mu.
-func (r *Reflector) isList(number int) bool { return r.complete && r.lists == number }
-
-// listBegins is sent in place of a version when Run begins a list.
-const listBegins = "a list begins"
-
 // restartWatch makes Run open its watch again. It returns the version that the watch continues
 // from, and the number of the list that is complete.
 func (r *Reflector) restartWatch(ctx context.Context) (from string, list int, err error) {
 	r.mu.Lock()
-	if !r.complete || r.stopped {
-		r.mu.Unlock()
-		return "", 0, ErrNotSynced
-	}
 	list = r.lists
+	if err := r.checkList(list); err != nil {
+		r.mu.Unlock()
+		return "", 0, err
+	}
 	opened := make(chan string, 1)
 	r.opened = opened
-	if r.cancel != nil {
-		r.cancel()
-	}
+	r.cancel()
 	r.mu.Unlock()
 	select {
-	case from = <-opened:
-		if from == listBegins {
+	case from, ok := <-opened:
+		if !ok {
 			return "", 0, ErrNotSynced
 		}
 		return from, list, nil
 	case <-ctx.Done():
 		return "", 0, ctx.Err()
-	}
-}
-
-// notifyOpened sends restartWatch the version of a watch. The caller holds r.mu.
-func (r *Reflector) notifyOpened(from string) {
-	if r.opened != nil {
-		r.opened <- from
-		r.opened = nil
 	}
 }
 
@@ -128,14 +122,8 @@ func (r *Reflector) opening(s *stream, cancel context.CancelFunc, from string) {
 	case s.initial:
 	case !r.complete, sent.Text != "" && sent.Wanted != r.Selector():
 		cancel()
-	default:
-		r.notifyOpened(from)
+	case r.opened != nil:
+		r.opened <- from
+		r.opened = nil
 	}
-}
-
-// closing marks the end of the watch.
-func (r *Reflector) closing() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cancel = nil
 }

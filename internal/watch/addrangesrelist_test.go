@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/shard"
 )
 
 // waitForUpdates waits until the list is complete and the watch has received an event of each pod.
@@ -156,5 +158,42 @@ func TestAddRangesEndsWhenAListHasCompleted(t *testing.T) {
 	}
 	if got, want := g.rec.snapshot(), w.held(g); !maps.Equal(got, want) {
 		t.Errorf("%d objects are held, want %d", len(got), len(want))
+	}
+}
+
+// TestAddRangesEndsWithRun covers a page of the addition that arrives after Run has returned.
+func TestAddRangesEndsWithRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, simulator.Options{})
+	w.pod(1, "n0")
+	reflector, rec := w.reflector(setup{})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		reflector.Run(ctx)
+	}()
+	w.converge(rec, "the list")
+	eventually(t, "synced", func() bool { return reflector.Status().Phase == Synced })
+	requested, proceed := make(chan struct{}), make(chan struct{})
+	w.intercept(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Query().Get("watch") == "" {
+			close(requested)
+			await(r, proceed)
+		}
+		return false
+	})
+	done := make(chan error, 1)
+	go func() { done <- reflector.AddRanges(t.Context(), RangeAddition{Contains: shard.All().Contains}) }()
+	<-requested
+	cancel()
+	<-ended
+	before := rec.count(func(r *recorder) int { return r.puts })
+	close(proceed)
+	if err := <-done; !errors.Is(err, ErrNotSynced) {
+		t.Errorf("got error %v, want %v", err, ErrNotSynced)
+	}
+	if n := rec.count(func(r *recorder) int { return r.puts }) - before; n != 0 {
+		t.Errorf("%d objects were put after Run has returned, want none", n)
 	}
 }

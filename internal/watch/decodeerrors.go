@@ -36,15 +36,13 @@ func (r *Reflector) skipFrame(err error, initial bool) {
 	r.decodeFailed(err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !initial && !r.stopped && r.relist == nil {
+	if !initial && r.relist == nil {
 		r.relist = time.AfterFunc(r.untilRelist(time.Now()), r.requireList)
 	}
 }
 
+// untilRelist returns when a list is due; without an earlier one, the last was long ago.
 func (r *Reflector) untilRelist(now time.Time) time.Duration {
-	if r.relisted.IsZero() {
-		return r.relistAfter
-	}
 	return max(r.relistAfter, relistEvery-now.Sub(r.relisted))
 }
 

@@ -10,12 +10,12 @@ import (
 // TestObjectWithoutUIDIsShardedByItsName checks that all replicas agree on the owner of such an object.
 func TestObjectWithoutUIDIsShardedByItsName(t *testing.T) {
 	t.Parallel()
-	named := wire.Meta{Namespace: []byte("shop"), Name: []byte("web")}
-	if got, want := hash(named), shard.Hash("shop/web"); got != want {
-		t.Errorf("got hash %#x, want that of shop/web, %#x", got, want)
-	}
-	named.UID = []byte("u")
-	if got, want := hash(named), shard.Hash("u"); got != want {
-		t.Errorf("got hash %#x, want that of the UID, %#x", got, want)
+	for text, hashed := range map[string]string{
+		`{"metadata":{"namespace":"shop","name":"web"}}`:           "shop/web",
+		`{"metadata":{"namespace":"shop","name":"web","uid":"u"}}`: "u",
+	} {
+		if o, err := newObject(wire.JSON, []byte(text)); err != nil || o.Hash != shard.Hash(hashed) {
+			t.Errorf("%s: got hash %#x and error %v, want that of %s, %#x", text, o.Hash, err, hashed, shard.Hash(hashed))
+		}
 	}
 }

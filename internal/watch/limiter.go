@@ -2,7 +2,6 @@ package watch
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -47,16 +46,12 @@ func (l *limiter) listed() { l.began = time.Now() }
 
 // Sleep waits for d. It returns false if ctx ends before.
 func Sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
+	pause, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	<-pause.Done()
+	return ctx.Err() == nil
 }
 
 // Spread returns a random duration from half of d to one and a half of it, so that processes that
 // start together do not act at the same time.
-func Spread(d time.Duration) time.Duration { return d/2 + time.Duration(rand.Float64()*float64(d)) }
+func Spread(d time.Duration) time.Duration { return wait.Jitter(d/2, 2) }

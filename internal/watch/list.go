@@ -9,7 +9,6 @@ import (
 
 	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
-	"github.com/statefleet/statefleet/shard"
 )
 
 // pageSize is how many objects a page of a list holds, as with kubectl.
@@ -27,7 +26,7 @@ func (r *Reflector) list(ctx context.Context) error {
 		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
 		SendInitialEvents:    new(true),
 	}
-	complete, err := r.follow(ctx, o)
+	complete, err := r.watch(ctx, o)
 	if complete || ctx.Err() != nil || apierrors.IsTooManyRequests(err) {
 		return err
 	}
@@ -38,12 +37,17 @@ func (r *Reflector) list(ctx context.Context) error {
 // listPages reads everything page by page. A list from the API server's cache has one page.
 func (r *Reflector) listPages(ctx context.Context) error {
 	var refs []ObjectRef
+	put := func(o Object) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.owns(o) && r.Handler.Put(o) {
+			refs = append(refs, newObjectRef(o.Meta))
+		}
+	}
 	read := func(o metav1.ListOptions) (version string, err error) {
 		refs = nil
 		o.ShardSelector = r.Selector()
-		return r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) {
-			return r.putPage(ctx, o, every, func(ref ObjectRef) { refs = append(refs, ref) })
-		})
+		return r.eachPage(ctx, o, func(o metav1.ListOptions) (metav1.ListMeta, error) { return r.readObjects(ctx, o, put) })
 	}
 	o := metav1.ListOptions{ResourceVersion: r.listVersion()}
 	if o.ResourceVersion == "" {
@@ -68,15 +72,15 @@ func (r *Reflector) listVersion() string {
 	switch {
 	case !r.AllowStaleList:
 		return ""
-	case len(r.version) == 0:
+	case r.version == "":
 		return "0"
 	}
-	return string(r.version)
+	return r.version
 }
 
 // eachPage reads a list page by page and returns its version.
 func (r *Reflector) eachPage(ctx context.Context, o metav1.ListOptions, read func(metav1.ListOptions) (metav1.ListMeta, error)) (version string, err error) {
-	defer r.Client.batcher.Suspend()() // between two pages as well
+	defer r.Client.SuspendBatching()() // between two pages as well
 	for {
 		page, err := read(o)
 		switch {
@@ -91,52 +95,45 @@ func (r *Reflector) eachPage(ctx context.Context, o metav1.ListOptions, read fun
 	}
 }
 
-// every selects all hashes.
-func every(uint64) bool { return true }
-
-// putPage passes the wanted objects of a page to the Handler, and calls accepted with those that the
-// Handler has accepted. The page is compared with the selector that was sent.
-func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted func(hash uint64) bool, accepted func(ObjectRef)) (page metav1.ListMeta, err error) {
-	defer func() { r.counters.listed(err) }()
-	resp, err := r.openAs(ctx, o, r.Form.Accept(false))
-	if err != nil {
-		return metav1.ListMeta{}, err
-	}
-	defer resp.close()
-	answer := sharding.Answer{Sent: resp.sent}
-	page, err = r.Form.ReadList(resp, func(enc wire.Encoding, raw []byte) error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.stopped {
-			return context.Canceled
-		}
-		meta, err := wire.ReadMeta(enc, raw)
-		if err != nil {
-			r.decodeFailed(err) // its bounds were sound, so the rest of the list is usable
-			return nil
-		}
-		object := Object{Meta: meta, Hash: hash(meta), Raw: raw, Encoding: enc}
-		answer.Observe(meta.UID, object.Hash)
-		if r.deliver(r.Handler.Put, wanted, object) {
-			accepted(newObjectRef(meta))
-		}
-		return ctx.Err()
-	})
-	if err == nil {
-		err = answer.Verify(page)
-	}
-	r.noteMismatch(err)
+// readObjects reads a page in the Form of the Reflector.
+func (r *Reflector) readObjects(ctx context.Context, o metav1.ListOptions, visit func(Object)) (metav1.ListMeta, error) {
+	page, answer, err := r.readPage(ctx, o, r.Form.Accept(false), r.Form, visit)
+	r.counters.listed(err)
 	if filtered, known := answer.Filtered(r.Form.Metadata, page); err == nil && known {
 		r.counters.sharded(filtered)
 	}
 	return page, err
 }
 
-// hash returns the shard hash of an object. Its namespace and name stand in for the UID, which only
-// faulty servers leave out.
-func hash(m wire.Meta) uint64 {
-	if len(m.UID) > 0 {
-		return shard.HashBytes(m.UID)
+// readMetadata reads a page with the identities of the objects only.
+func (r *Reflector) readMetadata(ctx context.Context, o metav1.ListOptions, visit func(Object)) (metav1.ListMeta, sharding.Answer, error) {
+	return r.readPage(ctx, o, r.Form.AcceptIdentity(), wire.Form{}, visit)
+}
+
+// readPage requests a page of a list in a media type, reads it in a form, and compares it with the
+// selector that was sent. Objects are valid until visit returns.
+func (r *Reflector) readPage(
+	ctx context.Context, o metav1.ListOptions, accept string, form wire.Form, visit func(Object),
+) (page metav1.ListMeta, answer sharding.Answer, err error) {
+	resp, err := r.open(ctx, o, accept)
+	if err != nil {
+		return page, answer, err
 	}
-	return shard.Hash(string(m.Namespace) + "/" + string(m.Name))
+	defer resp.close()
+	answer.Sent = resp.sent
+	page, err = form.ReadList(resp, func(enc wire.Encoding, raw []byte) error {
+		object, err := newObject(enc, raw)
+		if err != nil {
+			r.decodeFailed(err) // its bounds were sound, so the rest of the list is usable
+			return nil
+		}
+		answer.Observe(object.UID, object.Hash)
+		visit(object)
+		return ctx.Err()
+	})
+	if err == nil {
+		err = answer.Verify(page)
+	}
+	r.noteMismatch(err)
+	return page, answer, err
 }

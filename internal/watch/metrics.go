@@ -20,7 +20,8 @@ type Metrics struct {
 	list, watch, objects     *prometheus.CounterVec
 	bytes, ignoredBytes, bad *prometheus.CounterVec
 	sharded                  *prometheus.GaugeVec
-	mismatches               prometheus.Counter
+	// Mismatches counts API servers that apply another shard selector than they were sent.
+	Mismatches prometheus.Counter
 }
 
 // NewMetrics registers the metrics with r.
@@ -42,16 +43,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Whether the API server leaves out what belongs to other shards, 1 or 0. A list says so; one that is streamed, or of metadata only, is judged by the objects in it, so 1 can be chance where there are few, and an empty one tells nothing.",
 		}, []string{"resource"}),
 	}
-	m.mismatches = prometheus.NewCounter(prometheus.CounterOpts{
+	m.Mismatches = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "statefleet_server_sharding_mismatches_total",
 		Help: "Number of times an API server applied another shard selector than it was sent; no selector is sent after that.",
 	})
-	r.MustRegister(m.sharded, m.mismatches)
+	r.MustRegister(m.sharded, m.Mismatches)
 	return m
 }
-
-// Mismatches counts API servers that apply another shard selector than they were sent.
-func (m *Metrics) Mismatches() prometheus.Counter { return m.mismatches }
 
 // counters are the metrics of one resource, looked up once.
 type counters struct {
@@ -75,7 +73,13 @@ func (m *Metrics) counters(resource string) *counters {
 		ignoredBytes: m.ignoredBytes.WithLabelValues(resource),
 		bytes:        m.bytes.WithLabelValues(resource),
 		bad:          m.bad.WithLabelValues(resource),
-		sharded:      func(honoured bool) { m.sharded.WithLabelValues(resource).Set(boolValue(honoured)) },
+		sharded: func(honoured bool) {
+			value := 0.0
+			if honoured {
+				value = 1
+			}
+			m.sharded.WithLabelValues(resource).Set(value)
+		},
 	}
 }
 
@@ -90,11 +94,4 @@ func count(err error, ok, failed prometheus.Counter) {
 	case !errors.Is(err, context.Canceled):
 		failed.Inc()
 	}
-}
-
-func boolValue(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -7,11 +7,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/statefleet/statefleet/internal/watch/sharding"
 	"github.com/statefleet/statefleet/internal/wire"
+	"github.com/statefleet/statefleet/shard"
 )
 
 // Object is one version of an owned object as the API server sent it. Its slices are valid until
@@ -26,17 +28,25 @@ type Object struct {
 	Encoding wire.Encoding
 }
 
+// newObject reads the identity of an object. Its namespace and name stand in for the UID in the hash
+// if there is none, which only faulty servers leave out.
+func newObject(enc wire.Encoding, raw []byte) (Object, error) {
+	m, err := wire.ReadMeta(enc, raw)
+	if err != nil {
+		return Object{}, err
+	}
+	hash := shard.HashBytes(m.UID)
+	if len(m.UID) == 0 {
+		hash = shard.Hash(string(m.Namespace) + "/" + string(m.Name))
+	}
+	return Object{Meta: m, Hash: hash, Raw: raw, Encoding: enc}, nil
+}
+
 // ObjectRef names an object of a list.
 type ObjectRef struct{ Namespace, Name, UID string }
 
-// newObjectRef copies the names with one allocation, because a list has one for each object.
 func newObjectRef(m wire.Meta) ObjectRef {
-	var stack [256]byte
-	all := append(append(append(stack[:0], m.Namespace...), m.Name...), m.UID...)
-	text := string(all)
-	name := len(m.Namespace)
-	uid := name + len(m.Name)
-	return ObjectRef{Namespace: text[:name], Name: text[name:uid], UID: text[uid:]}
+	return ObjectRef{Namespace: string(m.Namespace), Name: string(m.Name), UID: string(m.UID)}
 }
 
 // Handler receives what a Reflector reads. A Reflector calls it from one goroutine at a time. Its
@@ -110,11 +120,14 @@ type Reflector struct {
 	logFirstDecodeError sync.Once
 	relistAfter         time.Duration // see skipFrame; tests change it and minWatch
 	minWatch            time.Duration
-	catchUp             catchUp // used by the goroutine of Run only
+
+	// The goroutine of Run alone uses the progress of a Reflector that resumes.
+	target   uint64 // the version of the API server when Run began; 0: not known yet
+	catchUps int    // watches that have ended without having caught up
 
 	// version is where the next watch starts, and resuming says that the watch has not caught up yet.
 	// Only the goroutine of Run changes them, and it holds mu to do so.
-	version  []byte
+	version  string
 	resuming bool
 
 	// mu is held during each call of the Handler, and guards the fields below.
@@ -122,8 +135,8 @@ type Reflector struct {
 	stopped  bool
 	complete bool               // the last list is complete; otherwise Run lists next
 	lists    int                // that were required; each list begins with that
-	cancel   context.CancelFunc // ends the watch that is being read; nil when there is none
-	opened   chan string        // receives the version of the next watch; see restartWatch
+	cancel   context.CancelFunc // ends the last watch, unless it has ended
+	opened   chan string        // receives the version of the next watch; nil if nobody waits for it
 	relist   *time.Timer        // requires a list; nil if none is scheduled; see skipFrame
 	relisted time.Time          // when relist last required a list
 }
@@ -137,18 +150,21 @@ func New(o Options) *Reflector {
 		o.Backoff = wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 1 << 20, Cap: 10 * time.Second}
 	}
 	if o.Sharding == nil {
-		o.Sharding = sharding.New(sharding.Options{Mismatches: o.Metrics.Mismatches()})
+		o.Sharding = sharding.New(o.Metrics.Mismatches)
 	}
 	if o.IdleTimeout == 0 {
 		o.IdleTimeout = 2 * time.Minute // an API server takes up to one to answer
 	}
-	r := &Reflector{Options: o, counters: o.Metrics.counters(o.Name), limiter: limiter{start: o.Backoff}, relistAfter: relistAfter, minWatch: minWatch}
+	r := &Reflector{
+		Options: o, counters: o.Metrics.counters(o.Name), status: statusTracker{status: Status{Phase: Pending}},
+		limiter: limiter{start: o.Backoff}, relistAfter: relistAfter, minWatch: minWatch, cancel: func() {},
+	}
 	r.logger = o.Logger.With("resource", o.Name)
 	if o.Namespace != "" {
 		r.logger = r.logger.With("namespace", o.Namespace)
 	}
 	if o.Resume != nil && o.Resume.Version != "" {
-		r.version, r.complete, r.resuming = []byte(o.Resume.Version), true, true
+		r.version, r.complete, r.resuming = o.Resume.Version, true, true
 	}
 	return r
 }
@@ -165,7 +181,7 @@ func (r *Reflector) Run(ctx context.Context) {
 		case r.resuming:
 			err = r.resume(ctx)
 		default:
-			err = r.watch(ctx)
+			_, err = r.watch(ctx, metav1.ListOptions{ResourceVersion: r.version})
 		}
 		r.limiter.failed = err != nil
 	}
@@ -193,37 +209,38 @@ func (r *Reflector) requireList() {
 	r.complete = false
 	r.lists++
 	r.stopRelist()
-	r.notifyOpened(listBegins)
-	if r.cancel != nil {
-		r.cancel()
+	if r.opened != nil {
+		close(r.opened) // no watch is opened next
+		r.opened = nil
 	}
+	r.cancel()
 }
 
 // replace ends a complete list. The goroutine of Run calls it.
 func (r *Reflector) replace(refs []ObjectRef, version string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped {
-		return
-	}
-	r.version, r.complete = append(r.version[:0], version...), true
-	r.resuming, r.catchUp.confirmed = false, true
+	r.version, r.complete, r.resuming = version, true, false
 	r.limiter.listed()
 	r.observe(version)
 	r.Handler.Replace(refs, version)
-	r.status.synced(r.logger, len(refs))
+	r.status.synced(r.logger, "synced", "objects", len(refs))
 }
 
-// deliver passes an object to a method of the Handler if it is wanted and owned, and returns the
-// method's result. The caller holds r.mu.
-func (r *Reflector) deliver(to func(Object) bool, wanted func(hash uint64) bool, o Object) bool {
-	if !wanted(o.Hash) || !r.Handler.Owns(o.Hash, o.Namespace) {
-		r.counters.ignored.Inc()
-		r.counters.ignoredBytes.Add(float64(len(o.Raw)))
-		return false
+// owns reports whether the Handler wants an object, and counts it. The caller holds r.mu.
+func (r *Reflector) owns(o Object) bool {
+	if r.Handler.Owns(o.Hash, o.Namespace) {
+		r.counters.owned.Inc()
+		return true
 	}
-	r.counters.owned.Inc()
-	return to(o)
+	r.ignore(o)
+	return false
+}
+
+// ignore counts an object that is not passed to the Handler.
+func (r *Reflector) ignore(o Object) {
+	r.counters.ignored.Inc()
+	r.counters.ignoredBytes.Add(float64(len(o.Raw)))
 }
 
 // ServerVersion returns the newest version of a list or bookmark of the API server. It is 0 before

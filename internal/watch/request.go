@@ -30,19 +30,14 @@ type response struct {
 	ctx    context.Context
 	watch  bool
 	idle   *time.Timer // nil for a watch that may be silent
+	resume func()      // ends the suspension of batching
 	err    error       // of the connection, io.EOF included
 }
 
-// open requests all owned objects in the Form of the Reflector.
-func (r *Reflector) open(ctx context.Context, o metav1.ListOptions) (*response, error) {
-	o.ShardSelector = r.Selector()
-	return r.openAs(ctx, o, r.Form.Accept(o.Watch))
-}
-
-// openAs requests a list or watch in a media type; "" stands for those of the client. A server that
+// open requests a list or watch in a media type; "" stands for those of the client. A server that
 // rejects the shardSelector is asked again with a shorter one, or without one: KEP-5866 is an alpha
 // feature whose grammar may change, and our own filter gives the same result.
-func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
+func (r *Reflector) open(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
 	o.FieldSelector, o.LabelSelector = r.FieldSelector, r.LabelSelector
 	for wanted := o.ShardSelector; ; {
 		sent := r.Sharding.Selector(wanted)
@@ -59,15 +54,19 @@ func (r *Reflector) openAs(ctx context.Context, o metav1.ListOptions, accept str
 }
 
 // send sends a request. A list, also one that is streamed, ends when nothing arrives for the idle
-// timeout.
+// timeout, and is not read in batches.
 func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
-	defer r.Client.batcher.Suspend()()
-	resp := &response{r: r, watch: o.Watch}
+	resp := &response{r: r, watch: o.Watch, resume: r.Client.SuspendBatching()}
 	resp.ctx, resp.cancel = context.WithCancelCause(ctx)
 	if !o.Watch || o.SendInitialEvents != nil {
 		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
 	}
-	request := r.Client.Get().MaxRetries(maxRetries).AbsPath(r.path()...).
+	root := "/apis"
+	if r.Resource.Group == "" {
+		root = "/api"
+	}
+	request := r.Client.Get().MaxRetries(maxRetries).AbsPath(root, r.Resource.Group, r.Resource.Version).
+		NamespaceIfScoped(r.Namespace, r.Namespace != "").Resource(r.Resource.Resource).
 		SpecificallyVersionedParams(&o, metav1.ParameterCodec, schema.GroupVersion{Version: "v1"})
 	if accept != "" {
 		request.SetHeader("Accept", accept)
@@ -79,18 +78,10 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 		return nil, err
 	}
 	resp.body = body
+	if resp.idle == nil {
+		resp.resume()
+	}
 	return resp, nil
-}
-
-func (r *Reflector) path() []string {
-	path := []string{"/apis", r.Resource.Group, r.Resource.Version}
-	if r.Resource.Group == "" {
-		path = []string{"/api", r.Resource.Version}
-	}
-	if r.Namespace != "" {
-		path = append(path, "namespaces", r.Namespace)
-	}
-	return append(path, r.Resource.Resource)
 }
 
 // mapError returns errIdleTimeout for an error that the idle timeout has caused.
@@ -125,8 +116,10 @@ func (s *response) causes(err error) bool {
 	return s.err != nil && (errors.Is(err, s.err) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
-// mayBeSilent ends the idle timeout, because a streamed list is complete and continues as a watch.
-func (s *response) mayBeSilent() {
+// endList ends what lists have: the idle timeout, and that they are not read in batches. A streamed
+// list continues as a watch.
+func (s *response) endList() {
+	s.resume()
 	if s.idle != nil {
 		s.idle.Stop()
 		s.idle = nil
@@ -134,7 +127,7 @@ func (s *response) mayBeSilent() {
 }
 
 func (s *response) close() {
-	s.mayBeSilent()
+	s.endList()
 	s.cancel(nil)
 	if s.body != nil {
 		_ = s.body.Close()

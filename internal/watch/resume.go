@@ -32,57 +32,48 @@ type Resume struct {
 	Discard func()
 }
 
-// catchUp is the progress of a Reflector that resumes.
-type catchUp struct {
-	target    uint64 // the version of the API server when Run began; 0: not known yet
-	watches   int    // that have ended without having caught up
-	confirmed bool   // a list was complete, or a watch has caught up
-}
-
 // resume watches from the version of an earlier process until the watch ends. A watch has caught up
 // once it receives an event or a bookmark of the target version or a newer one. Everything is listed
 // if that does not happen, or if the API server no longer has the events.
 func (r *Reflector) resume(ctx context.Context) error {
-	defer r.Client.batcher.Suspend()()
-	if r.catchUp.target == 0 {
-		if ok, err := r.findTarget(ctx); !ok {
+	defer r.Client.SuspendBatching()()
+	if r.target == 0 {
+		if err := r.findTarget(ctx); err != nil || r.target == 0 {
 			return err
 		}
 	}
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version), TimeoutSeconds: new(int64(catchUpSeconds))})
+	_, err := r.watch(ctx, metav1.ListOptions{ResourceVersion: r.version, TimeoutSeconds: new(int64(catchUpSeconds))})
 	if err != nil || !r.resuming {
 		return err
 	}
-	if r.catchUp.watches++; r.catchUp.watches >= maxCatchUps {
+	if r.catchUps++; r.catchUps >= maxCatchUps {
 		r.logger.Debug("the watch has not caught up; listing everything")
 		r.requireList()
 	}
 	return nil
 }
 
-// findTarget asks for the present version of the resource. It returns false if the watch cannot
-// begin.
-func (r *Reflector) findTarget(ctx context.Context) (ok bool, err error) {
+// findTarget sets the target to the present version of the resource, unless everything has to be
+// listed.
+func (r *Reflector) findTarget(ctx context.Context) error {
 	newest, err := r.newestVersion(ctx)
 	version, from := ParseVersion(newest), ParseVersion(r.version)
 	switch {
 	case needsList(err):
 		r.requireList() // the list reports the error
-		return false, nil
 	case err != nil:
 		r.recordResult("list", err)
-		return false, err
+		return err
 	case version == 0 || from == 0: // versions cannot be compared
 		r.requireList()
-		return false, nil
 	case version < from:
 		r.logger.Warn("the API server's version is older than the saved one, as after a restored backup; listing everything",
 			"version", version, "saved_version", from)
 		r.discard()
-		return false, nil
+	default:
+		r.target = version
 	}
-	r.catchUp.target = version
-	return true, nil
+	return nil
 }
 
 // newestVersion returns the present version of the resource. A lagging cache does not answer, because
@@ -102,30 +93,28 @@ func (r *Reflector) moveTo(version []byte) {
 	if len(version) == 0 {
 		return
 	}
-	from := string(r.version)
-	r.version = append(r.version[:0], version...)
-	if !r.resuming || r.stopped || ParseVersion(version) < r.catchUp.target {
+	from := r.version
+	r.version = string(version)
+	if !r.resuming || ParseVersion(version) < r.target {
 		return
 	}
-	r.resuming, r.catchUp.confirmed = false, true
+	r.resuming = false
 	r.limiter.listed()
-	r.observe(string(version))
-	r.Resume.CaughtUp(string(version))
-	r.status.resumed(r.logger, from)
+	r.observe(r.version)
+	r.Resume.CaughtUp(r.version)
+	r.status.synced(r.logger, "resumed", "from_version", from)
 }
 
-// discard drops the objects of an earlier process, unless they are confirmed. Everything is listed
-// then.
+// discard drops the objects of an earlier process, unless a list or a watch has confirmed them.
+// Everything is listed then.
 func (r *Reflector) discard() {
-	if r.Resume == nil || r.catchUp.confirmed {
+	if r.Resume == nil || r.Status().Synced {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.complete, r.version = false, nil // the API server may not have this version
-	if !r.stopped {
-		r.Resume.Discard()
-	}
+	r.complete, r.version = false, "" // the API server may not have this version
+	r.Resume.Discard()
 }
 
 // recordResult records the outcome of a request in the status, unless this process has ended the
@@ -150,5 +139,5 @@ func (r *Reflector) ResumeVersion() string {
 	if !r.complete || r.resuming || r.relist != nil {
 		return ""
 	}
-	return string(r.version)
+	return r.version
 }

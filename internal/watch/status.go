@@ -46,11 +46,7 @@ type Status struct {
 func (r *Reflector) Status() Status {
 	r.status.mu.Lock()
 	defer r.status.mu.Unlock()
-	st := r.status.status
-	if st.Phase == "" {
-		st.Phase = Pending
-	}
-	return st
+	return r.status.status
 }
 
 // statusTracker keeps a Status and the last logged problem.
@@ -79,11 +75,7 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 	if key := what + string(apierrors.ReasonForError(err)); key != s.logged {
 		s.logged = key
-		level := slog.LevelWarn
-		if outage.Describe(err) != "" { // an [outage.Log] logs that once for all resources
-			level = slog.LevelDebug
-		}
-		logger.Log(context.Background(), level, what, "verb", verb, "err", err)
+		logger.Log(context.Background(), outage.Level(err), what, "verb", verb, "err", err)
 	}
 }
 
@@ -124,25 +116,14 @@ func (s *statusTracker) enter(p Phase) {
 	}
 }
 
-// synced records a complete list.
-func (s *statusTracker) synced(logger *slog.Logger, objects int) {
+// synced records a complete list, or that a watch has caught up. It logs that unless the phase was
+// Synced before.
+func (s *statusTracker) synced(logger *slog.Logger, message string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.status.Phase != Synced {
-		logger.Info("synced", "objects", objects)
+		logger.Info(message, args...)
 	}
-	s.enterSynced()
-}
-
-// resumed records that a watch has caught up.
-func (s *statusTracker) resumed(logger *slog.Logger, from string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	logger.Info("resumed", "from_version", from)
-	s.enterSynced()
-}
-
-func (s *statusTracker) enterSynced() {
 	s.enter(Synced)
 	s.status.Synced, s.status.LastEvent = true, time.Now()
 }

@@ -58,7 +58,7 @@ func TestProblemIsLoggedOnceUntilItChanges(t *testing.T) {
 	}
 	for i, level := range []string{"INFO", ""} {
 		log.Reset()
-		s.synced(logger, 7)
+		s.synced(logger, "synced", "objects", 7)
 		if (log.Len() > 0) != (level != "") || !strings.Contains(log.String(), level) {
 			t.Errorf("list %d: logged %q, want level %q", i, log.String(), level)
 		}

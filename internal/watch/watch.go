@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/json"
 
@@ -21,61 +21,44 @@ import (
 // the watches of a fleet do not end together.
 const minWatch = 5 * time.Minute
 
-// watch reads events from the known version until the watch ends.
-func (r *Reflector) watch(ctx context.Context) error {
-	_, err := r.follow(ctx, metav1.ListOptions{ResourceVersion: string(r.version)})
-	return err
-}
-
-// follow opens a watch and passes its events on until it ends. A watch that sends initial events is
+// watch opens a watch and passes its events on until it ends. A watch that sends initial events is
 // a list; complete reports whether all of them were received. The error is nil if the watch has
-// ended normally.
-func (r *Reflector) follow(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
-	seconds := int64(r.minWatch.Seconds() * (1 + rand.Float64()))
-	if o.TimeoutSeconds != nil {
-		seconds = *o.TimeoutSeconds
+// ended normally. A streamed list is followed by one in pages, which records the error, unless the
+// API server has too many requests.
+func (r *Reflector) watch(ctx context.Context, o metav1.ListOptions) (complete bool, err error) {
+	if o.TimeoutSeconds == nil {
+		o.TimeoutSeconds = new(int64(wait.Jitter(r.minWatch, 1).Seconds()))
 	}
-	o.Watch, o.AllowWatchBookmarks, o.TimeoutSeconds = true, true, &seconds
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(seconds)*time.Second+r.IdleTimeout)
+	o.Watch, o.AllowWatchBookmarks, o.ShardSelector = true, true, r.Selector()
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(*o.TimeoutSeconds)*time.Second+r.IdleTimeout)
 	defer cancel()
-	resp, err := r.open(ctx, o)
-	r.counters.watched(err)
 	streamed := o.SendInitialEvents != nil
-	switch {
-	case err == nil:
-		r.status.opened()
-	case !streamed, apierrors.IsTooManyRequests(err): // otherwise the list in pages records it
-		r.recordResult("watch", err)
-	}
-	if needsList(err) && !streamed {
-		r.requireList()
-		return false, nil
-	}
+	resp, err := r.open(ctx, o, r.Form.Accept(true))
+	r.counters.watched(err)
 	if err != nil {
+		if !streamed || apierrors.IsTooManyRequests(err) {
+			r.recordResult("watch", err)
+		}
+		if !streamed && needsList(err) {
+			r.requireList()
+			return false, nil
+		}
 		return false, err
 	}
 	defer resp.close()
-	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: sharding.NewDetector(resp.sent, r.counters.sharded), resume: func() {}}
-	if streamed {
-		s.resume = r.Client.batcher.Suspend()
-	}
-	defer func() { s.resume() }()
+	r.status.opened()
+	s := &stream{r: r, ctx: ctx, resp: resp, initial: streamed, detector: sharding.NewDetector(resp.sent, r.counters.sharded)}
 	r.opening(s, cancel, o.ResourceVersion)
-	defer r.closing()
 	err = s.read()
 	if !s.initial || apierrors.IsTooManyRequests(err) {
-		r.recordEnd(err)
+		// API servers report most errors in the stream, after they have answered with 200. These count
+		// as another watch, which has failed.
+		if err != nil {
+			r.counters.watched(err)
+		}
+		r.recordResult("watch", err)
 	}
 	return !s.initial, err
-}
-
-// recordEnd records how a watch has ended. API servers report most errors in the stream, after they
-// have answered with 200; these count as another watch, which has failed.
-func (r *Reflector) recordEnd(err error) {
-	if err != nil {
-		r.counters.watched(err)
-	}
-	r.recordResult("watch", err)
 }
 
 // needsList reports whether a watch cannot continue from its version. It is opened again if the API
@@ -103,7 +86,6 @@ type stream struct {
 	initial  bool        // the stream is still sending the initial events of a list
 	refs     []ObjectRef // initial objects that the Handler has accepted
 	detector *sharding.Detector
-	resume   func() // ends the suspension of batching
 }
 
 // read passes events on until the watch ends.
@@ -138,13 +120,12 @@ func (s *stream) handle(event wire.Event) error {
 
 // handleObject passes an object to the Handler if it is owned.
 func (s *stream) handleObject(event wire.Event) error {
-	meta, err := wire.ReadMeta(event.Encoding, event.Object)
+	object, err := newObject(event.Encoding, event.Object)
 	if err != nil {
 		return fmt.Errorf("%w: %w", wire.ErrFrame, err)
 	}
-	object := Object{Meta: meta, Hash: hash(meta), Raw: event.Object, Encoding: event.Encoding}
 	s.deliver(event.Type, object)
-	if s.detector.Observe(meta.UID, object.Hash) {
+	if s.detector.Observe(object.UID, object.Hash) {
 		return s.r.verifyFilter(s.ctx, s.resp.sent)
 	}
 	return nil
@@ -156,11 +137,11 @@ func (s *stream) deliver(eventType string, object Object) {
 	r := s.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	to := r.Handler.Put
-	if eventType == string(apiwatch.Deleted) {
-		to = func(o Object) bool { r.Handler.Delete(o); return false }
-	}
-	if r.deliver(to, every, object) && s.initial {
+	switch {
+	case !r.owns(object):
+	case eventType == string(apiwatch.Deleted):
+		r.Handler.Delete(object)
+	case r.Handler.Put(object) && s.initial:
 		s.refs = append(s.refs, newObjectRef(object.Meta))
 	}
 	if !s.initial {
@@ -182,11 +163,10 @@ func (s *stream) handleBookmark(event wire.Event) error {
 		s.r.mu.Lock()
 		defer s.r.mu.Unlock()
 		s.r.moveTo(meta.ResourceVersion)
-		s.r.observe(string(s.r.version))
+		s.r.observe(s.r.version)
 	case ends:
 		s.initial = false
-		s.resp.mayBeSilent()
-		s.resume()
+		s.resp.endList()
 		s.detector.Listed()
 		s.r.replace(s.refs, string(meta.ResourceVersion))
 		s.refs = nil

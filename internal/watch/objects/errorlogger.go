@@ -32,10 +32,7 @@ func (l *ErrorLogger) Observe(ctx context.Context, err error) {
 	switch {
 	case !changed:
 	case failing:
-		l.level = slog.LevelWarn
-		if outage.Describe(err) != "" { // an [outage.Log] logs that once for all resources
-			l.level = slog.LevelDebug
-		}
+		l.level = outage.Level(err)
 		l.Log.Log(ctx, l.level, "cannot "+l.Action+"; retrying", "err", err)
 	default:
 		l.Log.Log(ctx, min(l.level, slog.LevelInfo), "can "+l.Action+" again")

@@ -82,18 +82,11 @@ func (w *Watcher[T]) Run(ctx context.Context) {
 		if lived >= steadyWatch {
 			backoff = w.Backoff
 		} else if attempt.Err() == nil {
-			sleep(attempt, backoff.Step()-lived)
+			pause, cancel := context.WithTimeout(attempt, backoff.Step()-lived)
+			<-pause.Done()
+			cancel()
 		}
 		end()
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
 	}
 }
 

@@ -29,6 +29,15 @@ func Describe(err error) string {
 	return fmt.Sprintf("%s://%s: %v", at.Scheme, at.Host, cause(u.Err))
 }
 
+// Level is the level at which one client logs an error. A [Log] logs once for all of them that an API
+// server does not answer.
+func Level(err error) slog.Level {
+	if Describe(err) != "" {
+		return slog.LevelDebug
+	}
+	return slog.LevelWarn
+}
+
 // cause returns the part of an error of a connection that does not name its ports.
 func cause(err error) error {
 	if system, ok := errors.AsType[*os.SyscallError](err); ok {

@@ -15,7 +15,7 @@ import (
 )
 
 // A rejected selector is sent again after a while, because the API server may have been upgraded
-// since.
+// since. The API server's filter is verified at the same intervals.
 const (
 	firstRetry  = 10 * time.Minute
 	laterRetry  = time.Hour
@@ -26,56 +26,34 @@ const (
 // sent.
 var ErrMismatch = errors.New("the API server applies another shard selector than it was sent")
 
-// Options configure a Server.
-type Options struct {
-	// Mismatches counts API servers that apply another selector; a Server increments it once at most.
-	Mismatches prometheus.Counter
-	// FirstRetry is how long a selector is not sent after its first rejection, LaterRetry after each
-	// further one; 0 means 10 minutes and an hour. The API server's filter is verified at the same
-	// intervals.
-	FirstRetry, LaterRetry time.Duration
-}
-
 // Server is what the Reflectors of a process know about the API server's sharding. Make one with
 // New. It is safe for concurrent use.
 type Server struct {
-	options Options
+	mismatches prometheus.Counter
 
 	mu       sync.Mutex
-	longest  int     // bytes of a selector that is sent; 0 sends none
-	rejected backoff // until longest is shard.MaxSelector again
-	verified backoff // until another Reflector may verify the API server's filter
+	longest  int       // bytes of a selector that is sent; 0 sends none
+	retryAt  time.Time // when longest is shard.MaxSelector again
+	verifyAt time.Time // when another Reflector may verify the API server's filter
 	broken   bool
 	mismatch chan struct{} // closed when broken is set
 }
 
-// New returns a Server without any knowledge.
-func New(o Options) *Server {
-	if o.FirstRetry == 0 {
-		o.FirstRetry = firstRetry
-	}
-	if o.LaterRetry == 0 {
-		o.LaterRetry = laterRetry
-	}
-	return &Server{options: o, longest: shard.MaxSelector, mismatch: make(chan struct{})}
+// New returns a Server without any knowledge. It increments mismatches once at most, for an API
+// server that applies another selector.
+func New(mismatches prometheus.Counter) *Server {
+	return &Server{mismatches: mismatches, longest: shard.MaxSelector, mismatch: make(chan struct{})}
 }
 
-// backoff is a time before which something is not tried again.
-type backoff struct {
-	until time.Time
-	pause time.Duration
-}
-
-func (b *backoff) over() bool { return !time.Now().Before(b.until) }
-
-func (b *backoff) begin(o Options) {
-	if b.pause == 0 {
-		b.pause = o.FirstRetry
-	} else {
-		b.pause = o.LaterRetry
+// next returns when something is tried again, by when that was last so; zero for never.
+func next(last time.Time) time.Time {
+	if last.IsZero() {
+		return time.Now().Add(firstRetry)
 	}
-	b.until = time.Now().Add(b.pause)
+	return time.Now().Add(laterRetry)
 }
+
+func due(at time.Time) bool { return !time.Now().Before(at) }
 
 // Mismatch returns a channel that is closed once an API server turns out to apply another selector
 // than it was sent. Objects may be missing then, so the owner of the Reflectors must list
@@ -107,9 +85,6 @@ func (q Selector) Fraction() float64 {
 // equals reports whether the selector of an answer asks for the same ranges. API servers may format
 // the terms in another way.
 func (q Selector) equals(answered string) bool {
-	if answered == q.Text {
-		return true
-	}
 	ranges, err := shard.ParseSelector(answered)
 	return err == nil && ranges.Equal(q.ranges)
 }
@@ -118,25 +93,20 @@ func (q Selector) equals(answered string) bool {
 func (s *Server) Selector(wanted string) Selector {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.longest < shard.MaxSelector && s.rejected.over() {
+	if due(s.retryAt) {
 		s.longest = shard.MaxSelector
 	}
-	none := Selector{Wanted: wanted}
-	if wanted == "" || s.broken {
-		return none
+	q := Selector{Text: wanted, Wanted: wanted}
+	var err error
+	q.ranges, err = shard.ParseSelector(q.Text)
+	if err == nil && len(q.Text) > s.longest {
+		q.Text = q.ranges.SelectorWithin(s.longest)
+		q.ranges, err = shard.ParseSelector(q.Text)
 	}
-	ranges, err := shard.ParseSelector(wanted)
-	if err != nil {
-		return none // an answer to it could not be verified
+	if s.broken || err != nil { // an answer to what cannot be parsed could not be verified
+		return Selector{Wanted: wanted}
 	}
-	if len(wanted) <= s.longest {
-		return Selector{Text: wanted, Wanted: wanted, ranges: ranges}
-	}
-	text := ranges.SelectorWithin(s.longest)
-	if ranges, err = shard.ParseSelector(text); err != nil {
-		return none
-	}
-	return Selector{Text: text, Wanted: wanted, ranges: ranges}
+	return q
 }
 
 // Reject records the error of a request. It reports whether the selector has caused it, so that the
@@ -153,10 +123,10 @@ func (s *Server) Reject(q Selector, err error, logger *slog.Logger) bool {
 		longest = len(q.Text) / 2
 	}
 	s.longest = min(s.longest, longest)
-	if s.rejected.over() {
-		s.rejected.begin(s.options)
+	if due(s.retryAt) {
+		s.retryAt = next(s.retryAt)
 		logger.Info("API server rejected the shard selector; sending a shorter one or none until the next attempt",
-			"bytes", len(q.Text), "next", s.rejected.until, "err", err)
+			"bytes", len(q.Text), "next", s.retryAt, "err", err)
 	}
 	return true
 }
@@ -187,7 +157,7 @@ func (s *Server) Fail(logger *slog.Logger, err error) {
 	}
 	s.broken = true
 	close(s.mismatch)
-	s.options.Mismatches.Inc()
+	s.mismatches.Inc()
 	logger.Error("API server applies another shard selector than it was sent; sending none from now on and listing everything again",
 		"err", err)
 }
@@ -196,10 +166,10 @@ func (s *Server) Fail(logger *slog.Logger, err error) {
 func (s *Server) MayVerify() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken || !s.verified.over() {
+	if s.broken || !due(s.verifyAt) {
 		return false
 	}
-	s.verified.begin(s.options)
+	s.verifyAt = next(s.verifyAt)
 	return true
 }
 
@@ -207,5 +177,5 @@ func (s *Server) MayVerify() bool {
 func (s *Server) VerifyAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.verified = backoff{}
+	s.verifyAt = time.Time{}
 }

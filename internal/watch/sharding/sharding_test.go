@@ -21,7 +21,7 @@ import (
 func TestAnsweredSelectorIsComparedWithTheSentOne(t *testing.T) {
 	t.Parallel()
 	ranges := shard.Ranges{{Start: 1, End: 10}, {Start: 1 << 63, End: 0}}
-	server := New(Options{})
+	server := New(nil)
 	sent, everything := server.Selector(ranges.Selector()), server.Selector("")
 	info := func(selector string) *metav1.ShardInfo { return &metav1.ShardInfo{Selector: selector} }
 	f := func(what string, sent Selector, answered *metav1.ShardInfo, hash uint64, right bool) {
@@ -53,7 +53,7 @@ func TestDetectorJudgesReceivedObjects(t *testing.T) {
 	f := func(what string, want string, watch func(*Detector), sent shard.Ranges) {
 		t.Helper()
 		got := unknown
-		watch(NewDetector(New(Options{}).Selector(sent.Selector()), func(filtered bool) {
+		watch(NewDetector(New(nil).Selector(sent.Selector()), func(filtered bool) {
 			got = unfiltered
 			if filtered {
 				got = filters
@@ -92,7 +92,7 @@ func TestDetectorJudgesReceivedObjects(t *testing.T) {
 
 func TestObjectWithoutUIDIsNotForeign(t *testing.T) {
 	t.Parallel()
-	a := Answer{Sent: New(Options{}).Selector(shard.Ranges{{Start: 0, End: 1}}.Selector())}
+	a := Answer{Sent: New(nil).Selector(shard.Ranges{{Start: 0, End: 1}}.Selector())}
 	a.Observe(nil, 1<<63)
 	if a.Foreign != 0 {
 		t.Errorf("%d objects count as foreign, want none", a.Foreign)
@@ -115,7 +115,7 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			faketime.Test(t, func(t *testing.T) {
-				s := New(Options{})
+				s := New(nil)
 				wanted := (shard.Ranges{{Start: 0, End: 1 << 64 / 3}}).Selector()
 				sent := func(want bool) {
 					t.Helper()
@@ -158,7 +158,7 @@ func TestRejectedSelectorIsSentAgainLater(t *testing.T) {
 func TestMismatchIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
-	s := New(Options{Mismatches: counter})
+	s := New(counter)
 	select {
 	case <-s.Mismatch():
 		t.Fatal("Mismatch is closed before Fail")

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -117,21 +116,17 @@ func (v *versions) Delete(o watch.Object) {
 
 // Replace implements watch.Handler.
 func (v *versions) Replace(all []watch.ObjectRef, resourceVersion string) {
-	v.store.Retain(0, watch.ParseVersion(resourceVersion), ids(all))
+	v.store.Retain(0, watch.ParseVersion(resourceVersion), func(yield func(store.ID) bool) {
+		for _, ref := range all {
+			if !yield(store.NewID(ref.UID, ref.Namespace, ref.Name)) {
+				return
+			}
+		}
+	})
 	v.Handler.Replace(all, resourceVersion)
 }
 
 func (v *versions) reset() {
 	v.newestDeletion.Store(0)
 	v.store.ResetAllVersions()
-}
-
-func ids(all []watch.ObjectRef) iter.Seq[store.ID] {
-	return func(yield func(store.ID) bool) {
-		for _, ref := range all {
-			if !yield(store.NewID(ref.UID, ref.Namespace, ref.Name)) {
-				return
-			}
-		}
-	}
 }
