@@ -3,6 +3,7 @@
 package apisim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -52,15 +53,15 @@ func Commands(app *kingpin.Application) []command.Command {
 // check rejects values that the simulator would silently replace with a default.
 func (c *config) check() error {
 	const shortest = 1e-9 // any time above zero
-	return command.AtLeast(
-		command.Bound{Flag: "pods", Value: float64(c.pods)},
-		command.Bound{Flag: "churn-jobs", Value: c.churn.JobsPerSecond},
-		command.Bound{Flag: "churn-updates", Value: c.churn.StatusUpdatesPerSecond},
-		command.Bound{Flag: "churn-heartbeats", Value: c.churn.HeartbeatsPerSecond},
-		command.Bound{Flag: "churn-job-runs", Value: c.churn.JobRuns.Seconds(), Least: shortest},
-		command.Bound{Flag: "churn-job-stays", Value: c.churn.JobStays.Seconds(), Least: shortest},
-		command.Bound{Flag: "bookmark-interval", Value: c.options.BookmarkInterval.Seconds(), Least: shortest},
-		command.Bound{Flag: "log-events", Value: float64(c.options.LogEvents), Least: 1},
+	return cmp.Or(
+		command.AtLeast("pods", 0, c.pods),
+		command.AtLeast("churn-jobs", 0, c.churn.JobsPerSecond),
+		command.AtLeast("churn-updates", 0, c.churn.StatusUpdatesPerSecond),
+		command.AtLeast("churn-heartbeats", 0, c.churn.HeartbeatsPerSecond),
+		command.AtLeast("churn-job-runs", shortest, c.churn.JobRuns.Seconds()),
+		command.AtLeast("churn-job-stays", shortest, c.churn.JobStays.Seconds()),
+		command.AtLeast("bookmark-interval", shortest, c.options.BookmarkInterval.Seconds()),
+		command.AtLeast("log-events", 1, c.options.LogEvents),
 	)
 }
 

@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -61,11 +62,8 @@ func (o *options) flags(c *kingpin.CmdClause) {
 }
 
 func (o *options) check() error {
-	return command.AtLeast(command.Bound{Flag: "shards", Value: float64(o.shards), Least: 1},
-		command.Bound{Flag: "further-shards", Value: float64(o.further)},
-		command.Bound{Flag: "port", Value: float64(o.port)},
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "every", Value: o.every.Seconds(), Least: 0.1})
+	return cmp.Or(command.AtLeast("shards", 1, o.shards), command.AtLeast("further-shards", 0, o.further),
+		command.AtLeast("port", 0, o.port), command.AtLeast("pods", 1, o.pods), command.AtLeast("every", 0.1, o.every.Seconds()))
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {

@@ -3,6 +3,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -131,19 +132,14 @@ func (o *options) check() error {
 	if o.only < 0 || o.only > o.shards {
 		return fmt.Errorf("--only must be from 0 to --shards, got %d", o.only)
 	}
-	bounds := []command.Bound{
-		{Flag: "pods", Value: float64(o.pods), Least: 1}, {Flag: "shards", Value: float64(o.shards), Least: 1},
-		{Flag: "scrapes", Value: float64(o.scrapes), Least: 1}, {Flag: "churn-scrapes", Value: float64(o.churnScrape), Least: 1},
-		{Flag: "starts", Value: float64(o.starts), Least: 1}, {Flag: "rounds", Value: float64(o.rounds), Least: 1},
-		{Flag: "at-rest", Value: o.atRest.Seconds(), Least: 1e-3}, {Flag: "window", Value: o.window.Seconds(), Least: 1e-3},
-		{Flag: "every", Value: o.every.Seconds(), Least: 1e-3},
-	}
-	for flag, all := range map[string][]int{"size": o.sizes, "fleet": o.fleets, "rate": o.rates} {
-		for _, n := range all {
-			bounds = append(bounds, command.Bound{Flag: flag, Value: float64(n), Least: 1})
-		}
-	}
-	return command.AtLeast(bounds...)
+	return cmp.Or(
+		command.AtLeast("pods", 1, o.pods), command.AtLeast("shards", 1, o.shards),
+		command.AtLeast("scrapes", 1, o.scrapes), command.AtLeast("churn-scrapes", 1, o.churnScrape),
+		command.AtLeast("starts", 1, o.starts), command.AtLeast("rounds", 1, o.rounds),
+		command.AtLeast("at-rest", 1e-3, o.atRest.Seconds()), command.AtLeast("window", 1e-3, o.window.Seconds()),
+		command.AtLeast("every", 1e-3, o.every.Seconds()),
+		command.AtLeast("size", 1, o.sizes...), command.AtLeast("fleet", 1, o.fleets...), command.AtLeast("rate", 1, o.rates...),
+	)
 }
 
 // running returns the number of shards that run.

@@ -5,6 +5,7 @@
 package soak
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -48,9 +49,10 @@ func (o *options) check() error {
 	if o.warmUp == 0 {
 		o.warmUp = o.duration / 10
 	}
-	err := command.AtLeast(command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 2}, // each round scales down by one
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "rate", Value: o.rate, Least: 0.01}, command.Bound{Flag: "tolerance", Value: o.tolerance, Least: 0.01})
+	err := cmp.Or(
+		command.AtLeast("replicas", 2, o.replicas), // each round scales down by one
+		command.AtLeast("pods", 1, o.pods), command.AtLeast("rate", 0.01, o.rate), command.AtLeast("tolerance", 0.01, o.tolerance),
+	)
 	switch {
 	case err != nil:
 		return err
