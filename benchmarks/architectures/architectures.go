@@ -96,8 +96,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(generator.Scale(o.pods).Objects()); err != nil {
+	cluster, err := generator.NewCluster(o.pods, simulator.Options{})
+	if err != nil {
 		return err
 	}
 	m := &measurement{options: o, cluster: cluster, progress: progress}

@@ -74,10 +74,8 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	}
 	o.announce(out)
 	start := time.Now()
-	spec := generator.Scale(o.pods)
-	spec.Seed, o.churn.Seed = o.seed, o.seed
-	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
-	if err := cluster.Populate(spec.Objects()); err != nil {
+	cluster, err := generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true})
+	if err != nil {
 		return err
 	}
 	server, err := cluster.Serve("")
@@ -114,6 +112,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err := o.companion.Follow(f.Replicas); err != nil {
 		return err
 	}
+	o.churn.Seed = o.seed
 	churned := make(chan error, 1)
 	go func() { churned <- o.churn.Run(ctx, cluster) }()
 	v := view{options: o, cluster: cluster, fleet: f, install: install, requests: requests, out: out, start: start}

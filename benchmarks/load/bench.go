@@ -31,12 +31,10 @@ func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 }
 
 // generate replaces the simulated cluster by a new one.
-func (b *bench) generate(pods int) error {
-	spec := generator.Scale(pods)
-	spec.Seed = b.seed
-	b.cluster, b.touchSeed = simulator.New(simulator.Options{Seed: b.seed, LogEvents: 1 << 20}), 0
+func (b *bench) generate(pods int) (err error) {
 	start := time.Now()
-	if err := b.cluster.Populate(spec.Objects()); err != nil {
+	b.touchSeed = 0
+	if b.cluster, err = generator.NewCluster(pods, simulator.Options{Seed: b.seed, LogEvents: 1 << 20}); err != nil {
 		return err
 	}
 	debug.FreeOSMemory()

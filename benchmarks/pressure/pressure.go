@@ -83,10 +83,8 @@ type pressure struct {
 
 // run runs the parts one after the other.
 func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
-	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: 1})}
-	spec := generator.Scale(o.pods)
-	spec.Seed = 1
-	if err := p.cluster.Populate(spec.Objects()); err != nil {
+	p := &pressure{options: o, out: out}
+	if p.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: 1}); err != nil {
 		return err
 	}
 	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {

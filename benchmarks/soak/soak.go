@@ -33,10 +33,8 @@ type trial struct {
 }
 
 func (o *options) run(ctx context.Context, out io.Writer) (err error) {
-	t := &trial{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})}
-	spec := generator.Scale(o.pods)
-	spec.Seed = o.seed
-	if err := t.cluster.Populate(spec.Objects()); err != nil {
+	t := &trial{options: o, out: out}
+	if t.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true}); err != nil {
 		return err
 	}
 	if t.install, err = installation.New(t.cluster, o.replicas); err != nil {

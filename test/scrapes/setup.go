@@ -34,16 +34,15 @@ type setup struct {
 }
 
 func newSetup(o *options, progress io.Writer) (s *setup, err error) {
-	s = &setup{options: o, progress: progress, cluster: simulator.New(simulator.Options{Seed: o.seed,
-		LogEvents: 1 << 20, ShardSelector: true})}
+	s = &setup{options: o, progress: progress}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	spec := generator.Scale(o.pods - o.pods/podsPerJob)
-	spec.Seed = o.seed
-	if err := s.cluster.Populate(spec.Objects()); err != nil {
+	s.cluster, err = generator.NewCluster(o.pods-o.pods/podsPerJob,
+		simulator.Options{Seed: o.seed, LogEvents: 1 << 20, ShardSelector: true})
+	if err != nil {
 		return s, err
 	}
 	debug.FreeOSMemory()
