@@ -112,16 +112,9 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err := o.companion.Follow(f.Replicas); err != nil {
 		return err
 	}
-	o.churn.Seed = o.seed
-	churned := make(chan error, 1)
-	go func() { churned <- o.churn.Run(ctx, cluster) }()
 	v := view{options: o, cluster: cluster, fleet: f, install: install, requests: requests, out: out, start: start}
-	err = v.loop(ctx)
-	cancel()
-	if failed := <-churned; failed != nil {
-		return failed
-	}
-	return err
+	o.churn.Seed = o.seed
+	return o.churn.During(ctx, cluster, v.loop)
 }
 
 // announce prints the addresses to open, before the fleet has started.

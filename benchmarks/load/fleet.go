@@ -117,22 +117,18 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []s
 	if err := each(func(s *measure.Session) error { return s.Idle(ctx, o.window/2) }); err != nil {
 		return err
 	}
-	churning, stop := context.WithCancel(ctx)
-	var churn errgroup.Group
+	events := func(ctx context.Context) error {
+		if err := fleet.Pause(ctx, o.warm); err != nil {
+			return err
+		}
+		return each(func(s *measure.Session) error { return s.Events(ctx, o.window) })
+	}
 	for i, b := range benches {
-		c := o.churn
+		c, during := o.churn, events
 		c.Seed = o.seed + 7 + uint64(i)
-		churn.Go(func() error { return c.Run(churning, b.cluster) })
+		events = func(ctx context.Context) error { return c.During(ctx, b.cluster, during) }
 	}
-	err := fleet.Pause(ctx, o.warm)
-	if err == nil {
-		err = each(func(s *measure.Session) error { return s.Events(ctx, o.window) })
-	}
-	stop()
-	if failed := churn.Wait(); failed != nil {
-		return failed
-	}
-	if err != nil {
+	if err := events(ctx); err != nil {
 		return err
 	}
 	for _, s := range subjects {
