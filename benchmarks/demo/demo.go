@@ -8,8 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -84,15 +82,6 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	}
 	defer server.Stop()
 	printf(out, "Simulated cluster at %s (%.1f s) with %s", server.URL(), time.Since(start).Seconds(), inventory(cluster))
-	dir, err := os.MkdirTemp("", "statefleet-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := server.WriteKubeconfig(kubeconfig); err != nil {
-		return err
-	}
 	install, err := installation.New(cluster, o.shards)
 	if err != nil {
 		return err
@@ -103,7 +92,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		return err
 	}
 	f, err := fleet.Start(fleet.Options{
-		Command: append(fleet.On(*o.binary, "--kubeconfig="+kubeconfig), installation.Flags()...), Shards: o.shards, Port: o.port,
+		Command: append(fleet.On(*o.binary, "--apiserver="+server.URL()), installation.Flags()...), Shards: o.shards, Port: o.port,
 	})
 	if err != nil {
 		return fmt.Errorf("--port: %w", err)

@@ -26,11 +26,10 @@ const (
 // setup is a simulated cluster.
 type setup struct {
 	*options
-	cluster    *simulator.Cluster
-	server     *simulator.Server
-	progress   io.Writer
-	dir        string
-	kubeconfig string
+	cluster  *simulator.Cluster
+	server   *simulator.Server
+	progress io.Writer
+	dir      string
 }
 
 func newSetup(o *options, progress io.Writer) (s *setup, err error) {
@@ -50,11 +49,8 @@ func newSetup(o *options, progress io.Writer) (s *setup, err error) {
 	if s.dir, err = os.MkdirTemp("", "statefleet-scrapes-"); err != nil {
 		return s, err
 	}
-	if s.server, err = s.cluster.Serve(""); err != nil {
-		return s, err
-	}
-	s.kubeconfig = filepath.Join(s.dir, "kubeconfig")
-	return s, s.server.WriteKubeconfig(s.kubeconfig)
+	s.server, err = s.cluster.Serve("")
+	return s, err
 }
 
 func (s *setup) close() {
@@ -72,9 +68,9 @@ func (s *setup) printf(format string, args ...any) {
 func (s *setup) measure(ctx context.Context, c combination) (f figures, err error) {
 	f.combination = c
 	replicas, err := fleet.Start(fleet.Options{
-		Command: fleet.Static(*s.binary, "--config="+filepath.Join(s.profileDir, c.Profile+".yaml"),
-			fmt.Sprintf("--metric.skip-zero-statesets=%v", !c.Zeros)),
-		Kubeconfig: func(int) string { return s.kubeconfig }, Shards: c.Replicas,
+		Command: fleet.On(*s.binary, "--apiserver="+s.server.URL(), "--shard={{.Shard}}", "--total-shards={{.Shards}}",
+			"--config="+filepath.Join(s.profileDir, c.Profile+".yaml"), fmt.Sprintf("--metric.skip-zero-statesets=%v", !c.Zeros)),
+		Shards: c.Replicas,
 	})
 	if err != nil {
 		return f, err
