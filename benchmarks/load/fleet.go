@@ -59,20 +59,13 @@ func (o *options) compare(ctx context.Context, b *bench) error {
 	return b.finish("compare-"+report.Thousands(o.pods), text.String(), f)
 }
 
-// subject is a fleet under measurement. Several subjects may share a cluster.
-type subject struct {
-	*bench
-	session  *measure.Session
-	byServer bool
-}
-
 // curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that
 // other load on the machine affects all. Starts and scrapes are measured one after the other; idle time and
 // events are measured for all fleets at the same time.
 func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
-	var subjects []subject
+	var sessions []*measure.Session
 	var benches []*bench
-	defer func() { closeAll(subjects) }()
+	defer func() { closeAll(sessions) }()
 	for _, pods := range o.sizes {
 		b, err := o.newBench(pods, out, progress)
 		if err != nil {
@@ -84,33 +77,33 @@ func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 			if err != nil {
 				return err
 			}
-			subjects = append(subjects, subject{b, s, o.byServer})
+			sessions = append(sessions, s)
 		}
 	}
-	if err := o.sideBySide(ctx, benches, subjects); err != nil {
+	if err := o.sideBySide(ctx, benches, sessions); err != nil {
 		return err
 	}
 	var runs []fit.Run
-	for _, s := range subjects {
-		runs = append(runs, s.run())
+	for _, s := range sessions {
+		runs = append(runs, runOf(s))
 	}
 	return benches[len(benches)-1].finishRuns(o.name, runs)
 }
 
 // sideBySide measures memory and scrapes at rest, then idle time, then events, then memory under events.
-func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []subject) error {
+func (o *options) sideBySide(ctx context.Context, benches []*bench, sessions []*measure.Session) error {
 	if err := fleet.Pause(ctx, o.settle); err != nil {
 		return err
 	}
-	for _, s := range subjects {
-		if err := s.session.Settled(ctx, o.scrapes, 1); err != nil {
+	for _, s := range sessions {
+		if err := s.Settled(ctx, o.scrapes, 1); err != nil {
 			return err
 		}
 	}
 	each := func(do func(*measure.Session) error) error {
 		var all errgroup.Group
-		for _, s := range subjects {
-			all.Go(func() error { return do(s.session) })
+		for _, s := range sessions {
+			all.Go(func() error { return do(s) })
 		}
 		return all.Wait()
 	}
@@ -131,8 +124,8 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []s
 	if err := events(ctx); err != nil {
 		return err
 	}
-	for _, s := range subjects {
-		if err := errors.Join(s.session.Memory(measure.ChurnRSS), s.session.Proportional(measure.ChurnPSS)); err != nil {
+	for _, s := range sessions {
+		if err := errors.Join(s.Memory(measure.ChurnRSS), s.Proportional(measure.ChurnPSS)); err != nil {
 			return err
 		}
 	}
@@ -164,7 +157,7 @@ func (o *options) eventRates(ctx context.Context, b *bench) error {
 		if err != nil {
 			return err
 		}
-		runs = append(runs, subject{b, s, o.byServer}.run())
+		runs = append(runs, runOf(s))
 		b.logf("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
 	}
 	return b.finishRuns(o.name, runs)
@@ -176,12 +169,12 @@ func (b *bench) finishRuns(name string, runs []fit.Run) error {
 	return b.finish(name, text.String(), findings{Runs: runs})
 }
 
-// run returns the figures to which the cost model is fitted.
-func (s subject) run() fit.Run {
+// runOf returns the figures to which the cost model is fitted.
+func runOf(s *measure.Session) fit.Run {
 	const mebi, kilo, mega, micro = 1 << 20, 1e3, 1e6, 1e-6
-	f := s.session.Sum()
+	f := s.Sum()
 	r := fit.Run{
-		Pods: len(s.cluster.Names("pods")), Objects: s.cluster.Len(), Shards: s.session.Shards, ServerSharded: s.byServer,
+		Pods: len(s.Cluster.Names("pods")), Objects: s.Cluster.Len(), Shards: s.Shards, ServerSharded: s.ByServer,
 		SyncCPU: f[measure.SyncCPU], SyncBytes: f[measure.SyncBytes] * mega, Peak: f[measure.Peak] * mebi,
 		Memory: f[measure.RestRSS] * mebi, ChurnMemory: f[measure.ChurnRSS] * mebi, Idle: f[measure.IdleCPU] / kilo,
 		Series: f[measure.Series], Text: f[measure.Identity+measure.Body] * mega,
@@ -189,7 +182,7 @@ func (s subject) run() fit.Run {
 		Events: f[measure.Events], CPU: f[measure.EventCPU] * micro * f[measure.Events],
 		EventBytes: f[measure.EventBytes] * kilo * f[measure.Events],
 	}
-	if running := len(s.session.Figures); running < r.Shards {
+	if running := len(s.Figures); running < r.Shards {
 		r.Running = running
 	}
 	return r

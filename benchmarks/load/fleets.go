@@ -13,8 +13,8 @@ import (
 // measured with an API server that sends all objects to all replicas, and with one that shards. All fleets run
 // at the same time on one cluster.
 func (o *options) fleetTable(ctx context.Context, b *bench) error {
-	var subjects []subject
-	defer func() { closeAll(subjects) }()
+	var sessions []*measure.Session
+	defer func() { closeAll(sessions) }()
 	for _, byServer := range []bool{false, true} {
 		for _, shards := range o.fleets {
 			if byServer && shards == 1 {
@@ -24,19 +24,19 @@ func (o *options) fleetTable(ctx context.Context, b *bench) error {
 			if err != nil {
 				return err
 			}
-			subjects = append(subjects, subject{b, s, byServer})
+			sessions = append(sessions, s)
 		}
 	}
-	if err := o.sideBySide(ctx, []*bench{b}, subjects); err != nil {
+	if err := o.sideBySide(ctx, []*bench{b}, sessions); err != nil {
 		return err
 	}
 	var f findings
-	for _, s := range subjects {
-		name := fmt.Sprint(s.session.Shards)
-		if s.byServer {
+	for _, s := range sessions {
+		name := fmt.Sprint(s.Shards)
+		if s.ByServer {
 			name += ", by the server"
 		}
-		f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, s.session.Sum())
+		f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, s.Sum())
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
@@ -45,8 +45,8 @@ func (o *options) fleetTable(ctx context.Context, b *bench) error {
 	return b.finish("fleets-"+report.Thousands(o.pods), text.String(), f)
 }
 
-func closeAll(subjects []subject) {
-	for _, s := range subjects {
-		s.session.Close()
+func closeAll(sessions []*measure.Session) {
+	for _, s := range sessions {
+		s.Close()
 	}
 }

@@ -92,14 +92,12 @@ func (b *bench) measureStarts(ctx context.Context, to *outcome) error {
 		b.logf("reading all lists and dropping them: %.3f CPU-s", floor)
 		to.floor = append(to.floor, floor)
 		for i, kind := range kinds {
-			own, options := *b, *b.options
-			options.byServer = options.byServer || kind.byServer
-			own.options = &options
-			s, err := own.measureSteps(ctx, b.exporter, kind.shards, 1)
+			s, err := b.open(ctx, b.exporter, kind.shards, 1, b.byServer || kind.byServer)
 			if err != nil {
 				return err
 			}
 			runs[i] = append(runs[i], s.Sum())
+			s.Close()
 		}
 	}
 	for _, r := range runs {
