@@ -22,7 +22,6 @@ type config struct {
 	pods, jobs, nodes  int
 	seed               uint64
 	watchList          bool
-	spec               generator.Spec
 	churn              generator.Churn
 	options            simulator.Options
 }
@@ -65,25 +64,20 @@ func (c *config) check() error {
 	)
 }
 
-// derive sets the values that follow from the flags.
-func (c *config) derive() {
-	c.spec = generator.Scale(c.pods)
-	if c.jobs >= 0 {
-		c.spec.Jobs = c.jobs
-	}
-	if c.nodes >= 0 {
-		c.spec.Nodes = c.nodes
-	}
-	c.spec.Now = time.Now()
-	c.spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
-	c.options.NoWatchList = !c.watchList
-}
-
 // serve generates the cluster and serves it until ctx ends.
 func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
-	c.derive()
+	spec := generator.Scale(c.pods)
+	if c.jobs >= 0 {
+		spec.Jobs = c.jobs
+	}
+	if c.nodes >= 0 {
+		spec.Nodes = c.nodes
+	}
+	spec.Now = time.Now()
+	spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
+	c.options.NoWatchList = !c.watchList
 	cluster := simulator.New(c.options)
-	if err := cluster.Populate(c.spec.Objects()); err != nil {
+	if err := cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
 	server, err := cluster.Serve(c.listen)

@@ -31,18 +31,16 @@ type options struct {
 }
 
 // Commands registers the subcommand demo.
-func Commands(app *kingpin.Application) []command.Command { return register(app, noCompanion{}) }
+func Commands(app *kingpin.Application) []command.Command { return With(noCompanion{})(app) }
 
 // With returns Commands for a demo with a companion.
 func With(companion Companion) command.Group {
-	return func(app *kingpin.Application) []command.Command { return register(app, companion) }
-}
-
-func register(app *kingpin.Application, companion Companion) []command.Command {
-	c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
-	o := &options{companion: companion}
-	o.flags(c)
-	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+	return func(app *kingpin.Application) []command.Command {
+		c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
+		o := &options{companion: companion}
+		o.flags(c)
+		return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+	}
 }
 
 func (o *options) flags(c *kingpin.CmdClause) {

@@ -143,12 +143,7 @@ func (o *options) check() error {
 }
 
 // running returns the number of shards that run.
-func (o *options) running() int {
-	if o.only > 0 {
-		return o.only
-	}
-	return o.shards
-}
+func (o *options) running() int { return cmp.Or(o.only, o.shards) }
 
 // includes reports whether to measure a part of the targets. By default partChurn is left out, because partOne
 // includes it.
