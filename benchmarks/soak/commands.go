@@ -6,9 +6,7 @@ package soak
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -39,9 +37,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("tolerance", "Percent by which the last quarter of the measurements may differ from the first.").Default("3").Float64Var(&o.tolerance)
 	c.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	c.Flag("keep", "Keep the logs of a run that failed.").BoolVar(&o.keepFailed)
-	return []command.Command{{Clause: c, Check: o.check, Run: func(ctx context.Context, out, _ io.Writer) error {
-		return o.run(ctx, out)
-	}}}
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
 
 // check rejects values with which no figures can be computed.

@@ -32,7 +32,7 @@ type trial struct {
 	scraper scraper
 }
 
-func (o *options) run(ctx context.Context, out io.Writer) (err error) {
+func (o *options) run(ctx context.Context, out, _ io.Writer) (err error) {
 	t := &trial{options: o, out: out}
 	if t.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true}); err != nil {
 		return err
