@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
@@ -142,9 +141,4 @@ func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
 		f.Gzip, f.Text = f.Gzip+float64(gzip.Bytes), f.Text+float64(identity.Bytes)
 	}
 	return nil
-}
-
-// selfMetrics returns Prometheus' metrics about itself.
-func (w *watcher) selfMetrics(ctx context.Context) (exposition.Exposition, error) {
-	return w.process.Metrics(ctx)
 }
