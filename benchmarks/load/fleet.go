@@ -17,8 +17,8 @@ import (
 )
 
 // fleet measures each shard of a fleet.
-func (o *options) fleet(ctx context.Context, b *bench) error {
-	s, err := b.measureSteps(ctx, o.exporter, o.shards, o.running(), b.all()...)
+func (b *bench) fleet(ctx context.Context) error {
+	s, err := b.measureSteps(ctx, b.exporter, b.shards, b.running(), b.all()...)
 	if err != nil {
 		return err
 	}
@@ -28,21 +28,21 @@ func (o *options) fleet(ctx context.Context, b *bench) error {
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
-	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(o.pods), o.shards), text.String(), f)
+	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(b.pods), b.shards), text.String(), f)
 }
 
 // compare measures two exporters alternately, so that other load on the machine affects both.
-func (o *options) compare(ctx context.Context, b *bench) error {
-	exporters := [2]measure.Exporter{o.exporter, o.otherExporter}
+func (b *bench) compare(ctx context.Context) error {
+	exporters := [2]measure.Exporter{b.exporter, b.otherExporter}
 	var runs [2][]report.Figures
-	for round := range o.rounds {
+	for round := range b.rounds {
 		for i, e := range exporters {
 			if round+i > 0 { // the run before has changed the cluster
-				if err := b.generate(o.pods); err != nil {
+				if err := b.generate(b.pods); err != nil {
 					return err
 				}
 			}
-			s, err := b.measureSteps(ctx, e, o.shards, o.running(), b.all()...)
+			s, err := b.measureSteps(ctx, e, b.shards, b.running(), b.all()...)
 			if err != nil {
 				return err
 			}
@@ -54,9 +54,9 @@ func (o *options) compare(ctx context.Context, b *bench) error {
 		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
 	}
 	var text strings.Builder
-	head := [4]string{fmt.Sprintf("median of %d", o.rounds), f.Columns[0], f.Columns[1], "ratio"}
+	head := [4]string{fmt.Sprintf("median of %d", b.rounds), f.Columns[0], f.Columns[1], "ratio"}
 	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
-	return b.finish("compare-"+report.Thousands(o.pods), text.String(), f)
+	return b.finish("compare-"+report.Thousands(b.pods), text.String(), f)
 }
 
 // curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that
@@ -133,26 +133,26 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sessions []*
 }
 
 // eventRates measures the cost of events of other shards at several rates.
-func (o *options) eventRates(ctx context.Context, b *bench) error {
-	s, err := b.open(ctx, o.exporter, foreignShards, 1, o.byServer)
+func (b *bench) eventRates(ctx context.Context) error {
+	s, err := b.open(ctx, b.exporter, foreignShards, 1, b.byServer)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := fleet.Pause(ctx, o.settle); err != nil {
+	if err := fleet.Pause(ctx, b.settle); err != nil {
 		return err
 	}
-	if err := s.Idle(ctx, o.window); err != nil {
+	if err := s.Idle(ctx, b.window); err != nil {
 		return err
 	}
 	var runs []fit.Run
-	for i, rate := range o.rates {
-		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
+	for i, rate := range b.rates {
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
 		err := c.During(ctx, b.cluster, func(ctx context.Context) error {
-			if err := fleet.Pause(ctx, o.window/5); err != nil {
+			if err := fleet.Pause(ctx, b.window/5); err != nil {
 				return err
 			}
-			return s.Events(ctx, o.window)
+			return s.Events(ctx, b.window)
 		})
 		if err != nil {
 			return err
@@ -160,7 +160,7 @@ func (o *options) eventRates(ctx context.Context, b *bench) error {
 		runs = append(runs, runOf(s))
 		b.logf("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
 	}
-	return b.finishRuns(o.name, runs)
+	return b.finishRuns(b.name, runs)
 }
 
 func (b *bench) finishRuns(name string, runs []fit.Run) error {

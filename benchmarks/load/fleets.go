@@ -12,22 +12,22 @@ import (
 // fleetTable compares the total cost of fleets of several sizes with that of the first of them. Each fleet is
 // measured with an API server that sends all objects to all replicas, and with one that shards. All fleets run
 // at the same time on one cluster.
-func (o *options) fleetTable(ctx context.Context, b *bench) error {
+func (b *bench) fleetTable(ctx context.Context) error {
 	var sessions []*measure.Session
 	defer func() { closeAll(sessions) }()
 	for _, byServer := range []bool{false, true} {
-		for _, shards := range o.fleets {
+		for _, shards := range b.fleets {
 			if byServer && shards == 1 {
 				continue // one shard gets all objects anyway
 			}
-			s, err := b.open(ctx, o.exporter, shards, shards, byServer)
+			s, err := b.open(ctx, b.exporter, shards, shards, byServer)
 			if err != nil {
 				return err
 			}
 			sessions = append(sessions, s)
 		}
 	}
-	if err := o.sideBySide(ctx, []*bench{b}, sessions); err != nil {
+	if err := b.sideBySide(ctx, []*bench{b}, sessions); err != nil {
 		return err
 	}
 	var f findings
@@ -42,7 +42,7 @@ func (o *options) fleetTable(ctx context.Context, b *bench) error {
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
 	text.WriteByte('\n')
 	report.WriteRelative(&text, measure.Measures(), f.Columns, f.Figures)
-	return b.finish("fleets-"+report.Thousands(o.pods), text.String(), f)
+	return b.finish("fleets-"+report.Thousands(b.pods), text.String(), f)
 }
 
 func closeAll(sessions []*measure.Session) {

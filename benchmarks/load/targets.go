@@ -50,9 +50,9 @@ type outcome struct {
 }
 
 // targets measures all figures that have a target.
-func (o *options) targets(ctx context.Context, b *bench) error {
+func (b *bench) targets(ctx context.Context) error {
 	var found outcome
-	if o.includes(partStarts) {
+	if b.includes(partStarts) {
 		if err := b.measureStarts(ctx, &found); err != nil {
 			return err
 		}
@@ -68,10 +68,10 @@ func (o *options) targets(ctx context.Context, b *bench) error {
 		{partChurn, 1, &found.one, []step{b.churned(0)}},
 		{partOne, 1, &found.one, b.all()},
 	} {
-		if !o.includes(part.name) {
+		if !b.includes(part.name) {
 			continue
 		}
-		s, err := b.measureSteps(ctx, o.exporter, part.shards, 1, part.steps...)
+		s, err := b.measureSteps(ctx, b.exporter, part.shards, 1, part.steps...)
 		if err != nil {
 			return err
 		}
