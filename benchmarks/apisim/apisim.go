@@ -3,6 +3,7 @@
 package apisim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,7 +22,6 @@ type config struct {
 	pods, jobs, nodes  int
 	seed               uint64
 	watchList          bool
-	spec               generator.Spec
 	churn              generator.Churn
 	options            simulator.Options
 }
@@ -52,37 +52,32 @@ func Commands(app *kingpin.Application) []command.Command {
 // check rejects values that the simulator would silently replace with a default.
 func (c *config) check() error {
 	const shortest = 1e-9 // any time above zero
-	return command.AtLeast(
-		command.Bound{Flag: "pods", Value: float64(c.pods)},
-		command.Bound{Flag: "churn-jobs", Value: c.churn.JobsPerSecond},
-		command.Bound{Flag: "churn-updates", Value: c.churn.StatusUpdatesPerSecond},
-		command.Bound{Flag: "churn-heartbeats", Value: c.churn.HeartbeatsPerSecond},
-		command.Bound{Flag: "churn-job-runs", Value: c.churn.JobRuns.Seconds(), Least: shortest},
-		command.Bound{Flag: "churn-job-stays", Value: c.churn.JobStays.Seconds(), Least: shortest},
-		command.Bound{Flag: "bookmark-interval", Value: c.options.BookmarkInterval.Seconds(), Least: shortest},
-		command.Bound{Flag: "log-events", Value: float64(c.options.LogEvents), Least: 1},
+	return cmp.Or(
+		command.AtLeast("pods", 0, c.pods),
+		command.AtLeast("churn-jobs", 0, c.churn.JobsPerSecond),
+		command.AtLeast("churn-updates", 0, c.churn.StatusUpdatesPerSecond),
+		command.AtLeast("churn-heartbeats", 0, c.churn.HeartbeatsPerSecond),
+		command.AtLeast("churn-job-runs", shortest, c.churn.JobRuns.Seconds()),
+		command.AtLeast("churn-job-stays", shortest, c.churn.JobStays.Seconds()),
+		command.AtLeast("bookmark-interval", shortest, c.options.BookmarkInterval.Seconds()),
+		command.AtLeast("log-events", 1, c.options.LogEvents),
 	)
-}
-
-// derive sets the values that follow from the flags.
-func (c *config) derive() {
-	c.spec = generator.Scale(c.pods)
-	if c.jobs >= 0 {
-		c.spec.Jobs = c.jobs
-	}
-	if c.nodes >= 0 {
-		c.spec.Nodes = c.nodes
-	}
-	c.spec.Now = time.Now()
-	c.spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
-	c.options.NoWatchList = !c.watchList
 }
 
 // serve generates the cluster and serves it until ctx ends.
 func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
-	c.derive()
+	spec := generator.Scale(c.pods)
+	if c.jobs >= 0 {
+		spec.Jobs = c.jobs
+	}
+	if c.nodes >= 0 {
+		spec.Nodes = c.nodes
+	}
+	spec.Now = time.Now()
+	spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
+	c.options.NoWatchList = !c.watchList
 	cluster := simulator.New(c.options)
-	if err := cluster.Populate(c.spec.Objects()); err != nil {
+	if err := cluster.Populate(spec.Objects()); err != nil {
 		return err
 	}
 	server, err := cluster.Serve(c.listen)

@@ -5,6 +5,7 @@
 package architectures
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -56,17 +57,15 @@ func Commands(app *kingpin.Application) []command.Command {
 	return []command.Command{
 		{Clause: c, Check: o.check, Run: o.run},
 		{Clause: e, Check: func() error {
-			return command.AtLeast(command.Bound{Flag: "refresh", Value: x.refresh.Seconds(), Least: 1e-3})
+			return command.AtLeast("refresh", 1e-3, x.refresh.Seconds())
 		}, Run: func(ctx context.Context, _, _ io.Writer) error { return x.serve(ctx) }},
 	}
 }
 
 func (o *options) check() error {
-	return command.AtLeast(command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "scrapes", Value: float64(o.scrapes), Least: 1},
-		command.Bound{Flag: "follow", Value: o.follow.Seconds(), Least: 1e-3},
-		command.Bound{Flag: "churn", Value: o.churn.Seconds(), Least: 1e-3},
-		command.Bound{Flag: "every", Value: o.every.Seconds(), Least: 1e-3})
+	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("scrapes", 1, o.scrapes),
+		command.AtLeast("follow", 1e-3, o.follow.Seconds()), command.AtLeast("churn", 1e-3, o.churn.Seconds()),
+		command.AtLeast("every", 1e-3, o.every.Seconds()))
 }
 
 func compared(self, binary string) []measure.Exporter {
@@ -97,8 +96,8 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(generator.Scale(o.pods).Objects()); err != nil {
+	cluster, err := generator.NewCluster(o.pods, simulator.Options{})
+	if err != nil {
 		return err
 	}
 	m := &measurement{options: o, cluster: cluster, progress: progress}

@@ -120,8 +120,8 @@ func servedByStatefleet(t *testing.T, url string) []string {
 
 // TestAllExportersServeTheSameSamples checks that the comparison is fair.
 func TestAllExportersServeTheSameSamples(t *testing.T) {
-	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(generator.Scale(100).Objects()); err != nil {
+	cluster, err := generator.NewCluster(100, simulator.Options{})
+	if err != nil {
 		t.Fatal(err)
 	}
 	server, err := cluster.Serve("")

@@ -5,6 +5,7 @@
 package attack
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"regexp"
@@ -44,7 +45,6 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 }
 
 func (o *options) check() error {
-	return command.AtLeast(command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "memory", Value: float64(o.memory), Least: 1},
-		command.Bound{Flag: "each", Value: o.each.Seconds(), Least: 1})
+	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("memory", 1, o.memory),
+		command.AtLeast("each", 1, o.each.Seconds()))
 }

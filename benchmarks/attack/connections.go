@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"strings"
+
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
 const (
@@ -74,19 +75,14 @@ func (s *system) dial(ctx context.Context, port string) (net.Conn, error) {
 
 // plainHTTP sends requests without TLS to a port with TLS.
 func plainHTTP(ctx context.Context, s *system) (string, error) {
-	client := s.client(attackerAddress, scrapeTimeout)
+	attacker := &fleet.Replica{Client: s.client(attackerAddress, scrapeTimeout)}
+	url := strings.Replace(s.replica.URL, "https:", "http:", 1) + "/metrics"
 	sent := 0
-	for ctx.Err() == nil && sent < plainRequests {
-		url := strings.Replace(s.replica.URL, "https:", "http:", 1) + "/metrics"
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err != nil {
-			return "", err
-		}
-		if response, err := client.Do(request); err == nil {
+	for ; ctx.Err() == nil && sent < plainRequests; sent++ {
+		if response, err := attacker.Open(ctx, url, "gzip"); err == nil {
 			_ = response.Body.Close()
 		}
-		sent++
-		client.CloseIdleConnections()
+		attacker.Client.CloseIdleConnections()
 	}
 	return fmt.Sprintf("%d requests without TLS", sent), nil
 }

@@ -167,12 +167,8 @@ func floodTokens(ctx context.Context, s *system) (string, error) {
 	for ctx.Err() == nil {
 		n := sent.Add(1)
 		go func() {
-			request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.replica.URL+"/metrics", nil)
-			if err != nil {
-				return
-			}
-			request.Header.Set("Authorization", fmt.Sprintf("Bearer guess-%d", n))
-			if response, err := client.Do(request); err == nil {
+			attacker := &fleet.Replica{Client: client, Token: fmt.Sprintf("guess-%d", n)}
+			if response, err := attacker.Open(ctx, s.replica.URL+"/metrics", "gzip"); err == nil {
 				if response.StatusCode == http.StatusOK {
 					admitted.Add(1)
 				}

@@ -35,15 +35,13 @@ type system struct {
 }
 
 func newSystem(ctx context.Context, o options, a attack) (s *system, err error) {
-	s = &system{options: o, cluster: simulator.New(simulator.Options{Seed: 1})}
+	s = &system{options: o}
 	defer func() {
 		if err != nil {
 			s.stop()
 		}
 	}()
-	spec := generator.Scale(o.pods)
-	spec.Seed = 1
-	if err := s.cluster.Populate(spec.Objects()); err != nil {
+	if s.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: 1}); err != nil {
 		return nil, err
 	}
 	if s.dir, err = os.MkdirTemp("", "statefleet-attack-"); err != nil {

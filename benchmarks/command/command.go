@@ -3,6 +3,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -70,17 +71,11 @@ func Binary(c *kingpin.CmdClause) *string {
 	return c.Flag("binary", "The statefleet binary.").Default("bin/statefleet").String()
 }
 
-// Bound is the value of a flag and its minimum.
-type Bound struct {
-	Flag         string
-	Value, Least float64
-}
-
-// AtLeast returns an error for the first value that is below its minimum.
-func AtLeast(bounds ...Bound) error {
-	for _, b := range bounds {
-		if b.Value < b.Least {
-			return fmt.Errorf("--%s must be at least %g, got %g", b.Flag, b.Least, b.Value)
+// AtLeast returns an error for the first value of a flag that is below the minimum.
+func AtLeast[T cmp.Ordered](flag string, least T, values ...T) error {
+	for _, v := range values {
+		if v < least {
+			return fmt.Errorf("--%s must be at least %v, got %v", flag, least, v)
 		}
 	}
 	return nil

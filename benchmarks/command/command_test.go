@@ -23,7 +23,7 @@ func TestExitStatus(t *testing.T) {
 			n := one.Flag("n", "A number.").Default("1").Int()
 			return []Command{{
 				Clause: one,
-				Check:  func() error { return AtLeast(Bound{"n", float64(*n), 0}) },
+				Check:  func() error { return AtLeast("n", 0, *n) },
 				Run: func(context.Context, io.Writer, io.Writer) error {
 					if called = "one"; *n == 0 {
 						return errors.New("nothing to do")

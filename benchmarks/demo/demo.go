@@ -4,11 +4,10 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -32,18 +31,16 @@ type options struct {
 }
 
 // Commands registers the subcommand demo.
-func Commands(app *kingpin.Application) []command.Command { return register(app, noCompanion{}) }
+func Commands(app *kingpin.Application) []command.Command { return With(noCompanion{})(app) }
 
 // With returns Commands for a demo with a companion.
 func With(companion Companion) command.Group {
-	return func(app *kingpin.Application) []command.Command { return register(app, companion) }
-}
-
-func register(app *kingpin.Application, companion Companion) []command.Command {
-	c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
-	o := &options{companion: companion}
-	o.flags(c)
-	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+	return func(app *kingpin.Application) []command.Command {
+		c := app.Command("demo", "Run a fleet on a simulated cluster and scale it.")
+		o := &options{companion: companion}
+		o.flags(c)
+		return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
+	}
 }
 
 func (o *options) flags(c *kingpin.CmdClause) {
@@ -61,11 +58,8 @@ func (o *options) flags(c *kingpin.CmdClause) {
 }
 
 func (o *options) check() error {
-	return command.AtLeast(command.Bound{Flag: "shards", Value: float64(o.shards), Least: 1},
-		command.Bound{Flag: "further-shards", Value: float64(o.further)},
-		command.Bound{Flag: "port", Value: float64(o.port)},
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "every", Value: o.every.Seconds(), Least: 0.1})
+	return cmp.Or(command.AtLeast("shards", 1, o.shards), command.AtLeast("further-shards", 0, o.further),
+		command.AtLeast("port", 0, o.port), command.AtLeast("pods", 1, o.pods), command.AtLeast("every", 0.1, o.every.Seconds()))
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
@@ -76,10 +70,8 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	}
 	o.announce(out)
 	start := time.Now()
-	spec := generator.Scale(o.pods)
-	spec.Seed, o.churn.Seed = o.seed, o.seed
-	cluster := simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})
-	if err := cluster.Populate(spec.Objects()); err != nil {
+	cluster, err := generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true})
+	if err != nil {
 		return err
 	}
 	server, err := cluster.Serve("")
@@ -88,15 +80,6 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	}
 	defer server.Stop()
 	printf(out, "Simulated cluster at %s (%.1f s) with %s", server.URL(), time.Since(start).Seconds(), inventory(cluster))
-	dir, err := os.MkdirTemp("", "statefleet-demo-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	if err := server.WriteKubeconfig(kubeconfig); err != nil {
-		return err
-	}
 	install, err := installation.New(cluster, o.shards)
 	if err != nil {
 		return err
@@ -107,7 +90,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		return err
 	}
 	f, err := fleet.Start(fleet.Options{
-		Command: append(fleet.On(*o.binary, "--kubeconfig="+kubeconfig), installation.Flags()...), Shards: o.shards, Port: o.port,
+		Command: append(fleet.On(*o.binary, "--apiserver="+server.URL()), installation.Flags()...), Shards: o.shards, Port: o.port,
 	})
 	if err != nil {
 		return fmt.Errorf("--port: %w", err)
@@ -116,15 +99,9 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err := o.companion.Follow(f.Replicas); err != nil {
 		return err
 	}
-	churned := make(chan error, 1)
-	go func() { churned <- o.churn.Run(ctx, cluster) }()
 	v := view{options: o, cluster: cluster, fleet: f, install: install, requests: requests, out: out, start: start}
-	err = v.loop(ctx)
-	cancel()
-	if failed := <-churned; failed != nil {
-		return failed
-	}
-	return err
+	o.churn.Seed = o.seed
+	return o.churn.During(ctx, cluster, v.loop)
 }
 
 // announce prints the addresses to open, before the fleet has started.

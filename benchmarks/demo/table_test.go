@@ -14,8 +14,8 @@ import (
 
 // Readers compare the objects of the cluster with those that the fleet exports, so the text must account for the rest.
 func TestInventoryAccountsForAllObjects(t *testing.T) {
-	cluster := simulator.New(simulator.Options{Seed: 1})
-	if err := cluster.Populate(generator.Scale(200).Objects()); err != nil {
+	cluster, err := generator.NewCluster(200, simulator.Options{Seed: 1})
+	if err != nil {
 		t.Fatal(err)
 	}
 	text := inventory(cluster)

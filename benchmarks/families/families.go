@@ -27,8 +27,8 @@ func Commands(app *kingpin.Application) []command.Command {
 }
 
 func write(ctx context.Context, binary string, pods int, out io.Writer) error {
-	cluster := simulator.New(simulator.Options{})
-	if err := cluster.Populate(generator.Scale(pods).Objects()); err != nil {
+	cluster, err := generator.NewCluster(pods, simulator.Options{})
+	if err != nil {
 		return err
 	}
 	server, err := cluster.Serve("")

@@ -46,12 +46,8 @@ func ParseCommand(binary, arguments string) (Command, error) {
 
 // expand executes the templates.
 func (c Command) expand(p Place) ([]string, error) {
-	filled := make([]string, len(c))
-	for i, word := range c {
-		if i == 0 || !strings.Contains(word, "{{") {
-			filled[i] = word
-			continue
-		}
+	filled := []string{c[0]} // the path is not a template
+	for _, word := range c[1:] {
 		t, err := template.New("argument").Parse(word)
 		if err != nil {
 			return nil, fmt.Errorf("argument %s: %w", word, err)
@@ -60,7 +56,7 @@ func (c Command) expand(p Place) ([]string, error) {
 		if err := t.Execute(&b, p); err != nil {
 			return nil, fmt.Errorf("argument %s: %w", word, err)
 		}
-		filled[i] = b.String()
+		filled = append(filled, b.String())
 	}
 	return filled, nil
 }

@@ -56,11 +56,7 @@ type Fleet struct {
 func Start(o Options) (*Fleet, error) {
 	o.Grace = cmp.Or(o.Grace, stopGrace)
 	f := &Fleet{options: o}
-	n := o.Shards
-	if o.Only > 0 {
-		n = o.Only
-	}
-	return f, f.Resize(n)
+	return f, f.Resize(cmp.Or(o.Only, o.Shards))
 }
 
 // StartOne starts a single process, which uses neither kubeconfig nor shards.
@@ -190,10 +186,6 @@ func (f *Fleet) ports(i int) ([]int, func(), error) {
 		_ = l.Close()
 	}
 	return fixed, func() {}, nil
-}
-
-func listen() (net.Listener, error) {
-	return net.Listen("tcp", net.JoinHostPort(Loopback, "0")) //nolint:noctx // does not block
 }
 
 // Address returns the URL of a port of the loopback address.

@@ -114,10 +114,7 @@ func (r *Replica) Get(ctx context.Context, url string) (Answer, error) {
 
 // Ask returns an error unless a GET request for a path of the main port returns 200.
 func (r *Replica) Ask(ctx context.Context, path string) error {
-	return r.Read(ctx, r.URL+path, func(body io.Reader) error {
-		_, err := io.Copy(io.Discard, body)
-		return err
-	})
+	return r.Read(ctx, r.URL+path, func(io.Reader) error { return nil })
 }
 
 // Metrics fetches and parses /metrics of the main port.

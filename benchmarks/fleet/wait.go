@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -44,7 +45,7 @@ func Pause(ctx context.Context, d time.Duration) error {
 
 // Serve serves handler on a free port of the loopback address until stop is called.
 func Serve(handler http.Handler) (url string, stop func(), err error) {
-	listener, err := listen()
+	listener, err := net.Listen("tcp", net.JoinHostPort(Loopback, "0")) //nolint:noctx // does not block
 	if err != nil {
 		return "", nil, err
 	}

@@ -31,12 +31,10 @@ func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 }
 
 // generate replaces the simulated cluster by a new one.
-func (b *bench) generate(pods int) error {
-	spec := generator.Scale(pods)
-	spec.Seed = b.seed
-	b.cluster, b.touchSeed = simulator.New(simulator.Options{Seed: b.seed, LogEvents: 1 << 20}), 0
+func (b *bench) generate(pods int) (err error) {
 	start := time.Now()
-	if err := b.cluster.Populate(spec.Objects()); err != nil {
+	b.touchSeed = 0
+	if b.cluster, err = generator.NewCluster(pods, simulator.Options{Seed: b.seed, LogEvents: 1 << 20}); err != nil {
 		return err
 	}
 	debug.FreeOSMemory()
@@ -58,7 +56,7 @@ type step struct {
 func (b *bench) measureSteps(ctx context.Context, e measure.Exporter, shards, running int, steps ...step) (*measure.Session, error) {
 	s, err := b.open(ctx, e, shards, running, b.byServer)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.Name, err)
+		return nil, err
 	}
 	defer s.Close()
 	for _, step := range steps {
@@ -85,12 +83,13 @@ func progressOf(sum report.Figures) (text string) {
 // session.
 func (b *bench) open(ctx context.Context, e measure.Exporter, shards, running int, byServer bool) (*measure.Session, error) {
 	s, err := measure.Open(b.cluster, e, shards, running, byServer)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		if err = s.Sync(ctx, b.atRest); err != nil {
+			s.Close()
+		}
 	}
-	if err := s.Sync(ctx, b.atRest); err != nil {
-		s.Close()
-		return nil, err
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Name, err)
 	}
 	sum := s.Sum()
 	b.logf("%s, %d of %d: synced in %.1f s, %.2f CPU-s, peak %.0f MiB", e.Name, running, shards,

@@ -17,8 +17,8 @@ import (
 )
 
 // fleet measures each shard of a fleet.
-func (o *options) fleet(ctx context.Context, b *bench) error {
-	s, err := b.measureSteps(ctx, o.exporter, o.shards, o.running(), b.all()...)
+func (b *bench) fleet(ctx context.Context) error {
+	s, err := b.measureSteps(ctx, b.exporter, b.shards, b.running(), b.all()...)
 	if err != nil {
 		return err
 	}
@@ -28,21 +28,21 @@ func (o *options) fleet(ctx context.Context, b *bench) error {
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
-	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(o.pods), o.shards), text.String(), f)
+	return b.finish(fmt.Sprintf("fleet-%s-%d", report.Thousands(b.pods), b.shards), text.String(), f)
 }
 
 // compare measures two exporters alternately, so that other load on the machine affects both.
-func (o *options) compare(ctx context.Context, b *bench) error {
-	exporters := [2]measure.Exporter{o.exporter, o.otherExporter}
+func (b *bench) compare(ctx context.Context) error {
+	exporters := [2]measure.Exporter{b.exporter, b.otherExporter}
 	var runs [2][]report.Figures
-	for round := range o.rounds {
+	for round := range b.rounds {
 		for i, e := range exporters {
 			if round+i > 0 { // the run before has changed the cluster
-				if err := b.generate(o.pods); err != nil {
+				if err := b.generate(b.pods); err != nil {
 					return err
 				}
 			}
-			s, err := b.measureSteps(ctx, e, o.shards, o.running(), b.all()...)
+			s, err := b.measureSteps(ctx, e, b.shards, b.running(), b.all()...)
 			if err != nil {
 				return err
 			}
@@ -54,25 +54,18 @@ func (o *options) compare(ctx context.Context, b *bench) error {
 		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
 	}
 	var text strings.Builder
-	head := [4]string{fmt.Sprintf("median of %d", o.rounds), f.Columns[0], f.Columns[1], "ratio"}
+	head := [4]string{fmt.Sprintf("median of %d", b.rounds), f.Columns[0], f.Columns[1], "ratio"}
 	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
-	return b.finish("compare-"+report.Thousands(o.pods), text.String(), f)
-}
-
-// subject is a fleet under measurement. Several subjects may share a cluster.
-type subject struct {
-	*bench
-	session  *measure.Session
-	byServer bool
+	return b.finish("compare-"+report.Thousands(b.pods), text.String(), f)
 }
 
 // curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that
 // other load on the machine affects all. Starts and scrapes are measured one after the other; idle time and
 // events are measured for all fleets at the same time.
 func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
-	var subjects []subject
+	var sessions []*measure.Session
 	var benches []*bench
-	defer func() { closeAll(subjects) }()
+	defer func() { closeAll(sessions) }()
 	for _, pods := range o.sizes {
 		b, err := o.newBench(pods, out, progress)
 		if err != nil {
@@ -84,59 +77,55 @@ func (o *options) curve(ctx context.Context, out, progress io.Writer) error {
 			if err != nil {
 				return err
 			}
-			subjects = append(subjects, subject{b, s, o.byServer})
+			sessions = append(sessions, s)
 		}
 	}
-	if err := o.sideBySide(ctx, benches, subjects); err != nil {
+	if err := o.sideBySide(ctx, benches, sessions); err != nil {
 		return err
 	}
 	var runs []fit.Run
-	for _, s := range subjects {
-		runs = append(runs, s.run())
+	for _, s := range sessions {
+		runs = append(runs, runOf(s))
 	}
 	return benches[len(benches)-1].finishRuns(o.name, runs)
 }
 
 // sideBySide measures memory and scrapes at rest, then idle time, then events, then memory under events.
-func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []subject) error {
+func (o *options) sideBySide(ctx context.Context, benches []*bench, sessions []*measure.Session) error {
 	if err := fleet.Pause(ctx, o.settle); err != nil {
 		return err
 	}
-	for _, s := range subjects {
-		if err := s.session.Settled(ctx, o.scrapes, 1); err != nil {
+	for _, s := range sessions {
+		if err := s.Settled(ctx, o.scrapes, 1); err != nil {
 			return err
 		}
 	}
 	each := func(do func(*measure.Session) error) error {
 		var all errgroup.Group
-		for _, s := range subjects {
-			all.Go(func() error { return do(s.session) })
+		for _, s := range sessions {
+			all.Go(func() error { return do(s) })
 		}
 		return all.Wait()
 	}
 	if err := each(func(s *measure.Session) error { return s.Idle(ctx, o.window/2) }); err != nil {
 		return err
 	}
-	churning, stop := context.WithCancel(ctx)
-	var churn errgroup.Group
+	events := func(ctx context.Context) error {
+		if err := fleet.Pause(ctx, o.warm); err != nil {
+			return err
+		}
+		return each(func(s *measure.Session) error { return s.Events(ctx, o.window) })
+	}
 	for i, b := range benches {
-		c := o.churn
+		c, during := o.churn, events
 		c.Seed = o.seed + 7 + uint64(i)
-		churn.Go(func() error { return c.Run(churning, b.cluster) })
+		events = func(ctx context.Context) error { return c.During(ctx, b.cluster, during) }
 	}
-	err := fleet.Pause(ctx, o.warm)
-	if err == nil {
-		err = each(func(s *measure.Session) error { return s.Events(ctx, o.window) })
-	}
-	stop()
-	if failed := churn.Wait(); failed != nil {
-		return failed
-	}
-	if err != nil {
+	if err := events(ctx); err != nil {
 		return err
 	}
-	for _, s := range subjects {
-		if err := errors.Join(s.session.Memory(measure.ChurnRSS), s.session.Proportional(measure.ChurnPSS)); err != nil {
+	for _, s := range sessions {
+		if err := errors.Join(s.Memory(measure.ChurnRSS), s.Proportional(measure.ChurnPSS)); err != nil {
 			return err
 		}
 	}
@@ -144,34 +133,34 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, subjects []s
 }
 
 // eventRates measures the cost of events of other shards at several rates.
-func (o *options) eventRates(ctx context.Context, b *bench) error {
-	s, err := b.open(ctx, o.exporter, foreignShards, 1, o.byServer)
+func (b *bench) eventRates(ctx context.Context) error {
+	s, err := b.open(ctx, b.exporter, foreignShards, 1, b.byServer)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := fleet.Pause(ctx, o.settle); err != nil {
+	if err := fleet.Pause(ctx, b.settle); err != nil {
 		return err
 	}
-	if err := s.Idle(ctx, o.window); err != nil {
+	if err := s.Idle(ctx, b.window); err != nil {
 		return err
 	}
 	var runs []fit.Run
-	for i, rate := range o.rates {
-		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: o.seed + 20 + uint64(i)}
+	for i, rate := range b.rates {
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
 		err := c.During(ctx, b.cluster, func(ctx context.Context) error {
-			if err := fleet.Pause(ctx, o.window/5); err != nil {
+			if err := fleet.Pause(ctx, b.window/5); err != nil {
 				return err
 			}
-			return s.Events(ctx, o.window)
+			return s.Events(ctx, b.window)
 		})
 		if err != nil {
 			return err
 		}
-		runs = append(runs, subject{b, s, o.byServer}.run())
+		runs = append(runs, runOf(s))
 		b.logf("  1 of %d, %d events/s: %.1f us of CPU each", foreignShards, rate, s.Sum()[measure.EventCPU])
 	}
-	return b.finishRuns(o.name, runs)
+	return b.finishRuns(b.name, runs)
 }
 
 func (b *bench) finishRuns(name string, runs []fit.Run) error {
@@ -180,12 +169,12 @@ func (b *bench) finishRuns(name string, runs []fit.Run) error {
 	return b.finish(name, text.String(), findings{Runs: runs})
 }
 
-// run returns the figures to which the cost model is fitted.
-func (s subject) run() fit.Run {
+// runOf returns the figures to which the cost model is fitted.
+func runOf(s *measure.Session) fit.Run {
 	const mebi, kilo, mega, micro = 1 << 20, 1e3, 1e6, 1e-6
-	f := s.session.Sum()
+	f := s.Sum()
 	r := fit.Run{
-		Pods: len(s.cluster.Names("pods")), Objects: s.cluster.Len(), Shards: s.session.Shards, ServerSharded: s.byServer,
+		Pods: len(s.Cluster.Names("pods")), Objects: s.Cluster.Len(), Shards: s.Shards, ServerSharded: s.ByServer,
 		SyncCPU: f[measure.SyncCPU], SyncBytes: f[measure.SyncBytes] * mega, Peak: f[measure.Peak] * mebi,
 		Memory: f[measure.RestRSS] * mebi, ChurnMemory: f[measure.ChurnRSS] * mebi, Idle: f[measure.IdleCPU] / kilo,
 		Series: f[measure.Series], Text: f[measure.Identity+measure.Body] * mega,
@@ -193,7 +182,7 @@ func (s subject) run() fit.Run {
 		Events: f[measure.Events], CPU: f[measure.EventCPU] * micro * f[measure.Events],
 		EventBytes: f[measure.EventBytes] * kilo * f[measure.Events],
 	}
-	if running := len(s.session.Figures); running < r.Shards {
+	if running := len(s.Figures); running < r.Shards {
 		r.Running = running
 	}
 	return r

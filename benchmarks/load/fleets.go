@@ -12,41 +12,41 @@ import (
 // fleetTable compares the total cost of fleets of several sizes with that of the first of them. Each fleet is
 // measured with an API server that sends all objects to all replicas, and with one that shards. All fleets run
 // at the same time on one cluster.
-func (o *options) fleetTable(ctx context.Context, b *bench) error {
-	var subjects []subject
-	defer func() { closeAll(subjects) }()
+func (b *bench) fleetTable(ctx context.Context) error {
+	var sessions []*measure.Session
+	defer func() { closeAll(sessions) }()
 	for _, byServer := range []bool{false, true} {
-		for _, shards := range o.fleets {
+		for _, shards := range b.fleets {
 			if byServer && shards == 1 {
 				continue // one shard gets all objects anyway
 			}
-			s, err := b.open(ctx, o.exporter, shards, shards, byServer)
+			s, err := b.open(ctx, b.exporter, shards, shards, byServer)
 			if err != nil {
 				return err
 			}
-			subjects = append(subjects, subject{b, s, byServer})
+			sessions = append(sessions, s)
 		}
 	}
-	if err := o.sideBySide(ctx, []*bench{b}, subjects); err != nil {
+	if err := b.sideBySide(ctx, []*bench{b}, sessions); err != nil {
 		return err
 	}
 	var f findings
-	for _, s := range subjects {
-		name := fmt.Sprint(s.session.Shards)
-		if s.byServer {
+	for _, s := range sessions {
+		name := fmt.Sprint(s.Shards)
+		if s.ByServer {
 			name += ", by the server"
 		}
-		f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, s.session.Sum())
+		f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, s.Sum())
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
 	text.WriteByte('\n')
 	report.WriteRelative(&text, measure.Measures(), f.Columns, f.Figures)
-	return b.finish("fleets-"+report.Thousands(o.pods), text.String(), f)
+	return b.finish("fleets-"+report.Thousands(b.pods), text.String(), f)
 }
 
-func closeAll(subjects []subject) {
-	for _, s := range subjects {
-		s.session.Close()
+func closeAll(sessions []*measure.Session) {
+	for _, s := range sessions {
+		s.Close()
 	}
 }

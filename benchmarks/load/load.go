@@ -3,6 +3,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -43,44 +44,44 @@ type options struct {
 // Commands registers the subcommands load and compare.
 func Commands(app *kingpin.Application) []command.Command {
 	load := app.Command("load", "Measure the exporter: start, memory, scrapes, events.")
-	part := func(name, help string, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
+	part := func(name, help string, run func(*bench, context.Context) error) (command.Command, *options) {
 		return register(load.Command(name, help), run)
 	}
-	targets, o, runTargets := part("targets", "Measure one shard, 1 of 4 and 1 of 8, and compare the figures with their targets.", (*options).targets)
-	targets.Flag("part", "Part to measure, repeatable; other rows are left out, and nothing is written to --results. Default: all.").
+	targets, o := part("targets", "Measure one shard, 1 of 4 and 1 of 8, and compare the figures with their targets.", (*bench).targets)
+	targets.Clause.Flag("part", "Part to measure, repeatable; other rows are left out, and nothing is written to --results. Default: all.").
 		EnumsVar(&o.parts, allParts()...)
-	targets.Flag("starts", "Number of starts of each kind, of which the median is taken.").Default("3").IntVar(&o.starts)
-	fleets, o, runFleet := part("fleet", "Measure a fleet: each shard and the sum.", (*options).fleet)
-	shardFlags(fleets, o)
-	table, o, runTable := part("fleets", "Compare fleets of several sizes with one replica, with and without sharding by the API server.", (*options).fleetTable)
-	table.Flag("fleet", "Replicas of a fleet, repeatable; the others are compared with the first.").Default("1", "2", "4", "8", "16").IntsVar(&o.fleets)
-	curve, o, runCurve := part("curve", "Measure fleets of several sizes at the same time.", nil)
-	curve.Flag("size", "Pods of a cluster, repeatable.").Required().IntsVar(&o.sizes)
-	curve.Flag("fleet", "Shards of a fleet that runs on each cluster, repeatable.").Required().IntsVar(&o.fleets)
-	curve.Flag("name", "Name of the results.").Required().StringVar(&o.name)
-	runCurve.Run = o.curve
-	rates, o, runRates := part("rates", "Measure events at several rates on a shard that owns almost nothing.", (*options).eventRates)
-	rates.Flag("rate", "Status updates a second, repeatable.").Required().IntsVar(&o.rates)
-	rates.Flag("name", "Name of the results.").Required().StringVar(&o.name)
+	targets.Clause.Flag("starts", "Number of starts of each kind, of which the median is taken.").Default("3").IntVar(&o.starts)
+	one, o := part("fleet", "Measure a fleet: each shard and the sum.", (*bench).fleet)
+	shardFlags(one.Clause, o)
+	fleets, o := part("fleets", "Compare fleets of several sizes with one replica, with and without sharding by the API server.", (*bench).fleetTable)
+	fleets.Clause.Flag("fleet", "Replicas of a fleet, repeatable; the others are compared with the first.").Default("1", "2", "4", "8", "16").IntsVar(&o.fleets)
+	curve, o := part("curve", "Measure fleets of several sizes at the same time.", nil)
+	curve.Clause.Flag("size", "Pods of a cluster, repeatable.").Required().IntsVar(&o.sizes)
+	curve.Clause.Flag("fleet", "Shards of a fleet that runs on each cluster, repeatable.").Required().IntsVar(&o.fleets)
+	curve.Clause.Flag("name", "Name of the results.").Required().StringVar(&o.name)
+	curve.Run = o.curve
+	rates, o := part("rates", "Measure events at several rates on a shard that owns almost nothing.", (*bench).eventRates)
+	rates.Clause.Flag("rate", "Status updates a second, repeatable.").Required().IntsVar(&o.rates)
+	rates.Clause.Flag("name", "Name of the results.").Required().StringVar(&o.name)
 
-	restarts, o, runRestarts := part("restarts", "Measure starts without and with a saved state, alternately.", (*options).restarts)
-	restarts.Flag("rounds", "Number of starts of each.").Default("5").IntVar(&o.rounds)
+	restarts, o := part("restarts", "Measure starts without and with a saved state, alternately.", (*bench).restarts)
+	restarts.Clause.Flag("rounds", "Number of starts of each.").Default("5").IntVar(&o.rounds)
 
-	profiles, o, runProfiles := part("profiles", "Measure the exposition with each configuration file of a folder, with and without samples of value 0.",
-		(*options).profiles)
-	profiles.Flag("folder", "Folder of the files.").Default("manifests/profiles").ExistingDirVar(&o.folder)
+	profiles, o := part("profiles", "Measure the exposition with each configuration file of a folder, with and without samples of value 0.",
+		(*bench).profiles)
+	profiles.Clause.Flag("folder", "Folder of the files.").Default("manifests/profiles").ExistingDirVar(&o.folder)
 
-	compare, o, runCompare := register(app.Command("compare", "Measure another exporter and statefleet alternately."), (*options).compare)
-	compare.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
-	compare.Flag("other-args", "Arguments of the other exporter, as for --args.").StringVar(&o.otherArgs)
-	compare.Flag("other-ready", "Path on the port of its metrics that returns 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
-	compare.Flag("rounds", "Number of runs of each.").Default("2").IntVar(&o.rounds)
-	shardFlags(compare, o)
-	return []command.Command{runTargets, runFleet, runTable, runCurve, runRates, runRestarts, runProfiles, runCompare}
+	compare, o := register(app.Command("compare", "Measure another exporter and statefleet alternately."), (*bench).compare)
+	compare.Clause.Flag("other", "Binary of the other exporter.").Required().StringVar(&o.other)
+	compare.Clause.Flag("other-args", "Arguments of the other exporter, as for --args.").StringVar(&o.otherArgs)
+	compare.Clause.Flag("other-ready", "Path on the port of its metrics that returns 200 once it serves.").Default("/healthz").StringVar(&o.otherReady)
+	compare.Clause.Flag("rounds", "Number of runs of each.").Default("2").IntVar(&o.rounds)
+	shardFlags(compare.Clause, o)
+	return []command.Command{targets, one, fleets, curve, rates, restarts, profiles, compare}
 }
 
 // register adds the flags that all measurements share.
-func register(c *kingpin.CmdClause, run func(*options, context.Context, *bench) error) (*kingpin.CmdClause, *options, command.Command) {
+func register(c *kingpin.CmdClause, run func(*bench, context.Context) error) (command.Command, *options) {
 	o := &options{binary: command.Binary(c), starts: 1, rounds: 1, shards: 1}
 	o.churn = generator.Churn{Tidy: true}
 	c.Flag("args", "Further arguments of the binary, or, with templates such as {{.Kubeconfig}}, {{.Port}}, {{.TelemetryPort}}, "+
@@ -103,13 +104,13 @@ func register(c *kingpin.CmdClause, run func(*options, context.Context, *bench) 
 	c.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.churn.StatusUpdatesPerSecond)
 	c.Flag("heartbeats-per-second", "Node leases renewed each second of churn; real nodes renew one in 10 s.").
 		Default("0").Float64Var(&o.churn.HeartbeatsPerSecond)
-	return c, o, command.Command{Clause: c, Check: o.check, Run: func(ctx context.Context, out, progress io.Writer) error {
+	return command.Command{Clause: c, Check: o.check, Run: func(ctx context.Context, out, progress io.Writer) error {
 		b, err := o.newBench(o.pods, out, progress)
 		if err != nil {
 			return err
 		}
-		return run(o, ctx, b)
-	}}
+		return run(b, ctx)
+	}}, o
 }
 
 func shardFlags(c *kingpin.CmdClause, o *options) {
@@ -131,28 +132,18 @@ func (o *options) check() error {
 	if o.only < 0 || o.only > o.shards {
 		return fmt.Errorf("--only must be from 0 to --shards, got %d", o.only)
 	}
-	bounds := []command.Bound{
-		{Flag: "pods", Value: float64(o.pods), Least: 1}, {Flag: "shards", Value: float64(o.shards), Least: 1},
-		{Flag: "scrapes", Value: float64(o.scrapes), Least: 1}, {Flag: "churn-scrapes", Value: float64(o.churnScrape), Least: 1},
-		{Flag: "starts", Value: float64(o.starts), Least: 1}, {Flag: "rounds", Value: float64(o.rounds), Least: 1},
-		{Flag: "at-rest", Value: o.atRest.Seconds(), Least: 1e-3}, {Flag: "window", Value: o.window.Seconds(), Least: 1e-3},
-		{Flag: "every", Value: o.every.Seconds(), Least: 1e-3},
-	}
-	for flag, all := range map[string][]int{"size": o.sizes, "fleet": o.fleets, "rate": o.rates} {
-		for _, n := range all {
-			bounds = append(bounds, command.Bound{Flag: flag, Value: float64(n), Least: 1})
-		}
-	}
-	return command.AtLeast(bounds...)
+	return cmp.Or(
+		command.AtLeast("pods", 1, o.pods), command.AtLeast("shards", 1, o.shards),
+		command.AtLeast("scrapes", 1, o.scrapes), command.AtLeast("churn-scrapes", 1, o.churnScrape),
+		command.AtLeast("starts", 1, o.starts), command.AtLeast("rounds", 1, o.rounds),
+		command.AtLeast("at-rest", 1e-3, o.atRest.Seconds()), command.AtLeast("window", 1e-3, o.window.Seconds()),
+		command.AtLeast("every", 1e-3, o.every.Seconds()),
+		command.AtLeast("size", 1, o.sizes...), command.AtLeast("fleet", 1, o.fleets...), command.AtLeast("rate", 1, o.rates...),
+	)
 }
 
 // running returns the number of shards that run.
-func (o *options) running() int {
-	if o.only > 0 {
-		return o.only
-	}
-	return o.shards
-}
+func (o *options) running() int { return cmp.Or(o.only, o.shards) }
 
 // includes reports whether to measure a part of the targets. By default partChurn is left out, because partOne
 // includes it.

@@ -99,20 +99,39 @@ func short(t *testing.T, further ...string) []string {
 	}, further...)
 }
 
-func TestFleetIsMeasured(t *testing.T) {
-	args := short(t, "fleet", "--shards=2")
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
+// measured measures a small cluster, and returns the output and the folder of the results.
+func measured(t *testing.T, args ...string) (stdout, stderr, results string) {
+	t.Helper()
+	args = short(t, args...)
+	var out, progress bytes.Buffer
+	if code := run(t.Context(), args, &out, &progress); code != command.OK {
+		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &progress)
 	}
+	return out.String(), progress.String(), strings.TrimPrefix(args[1], "--results=")
+}
+
+// saved reads a result file.
+func saved(t *testing.T, path string) (found findings) {
+	t.Helper()
+	body, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(body, &found)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestFleetIsMeasured(t *testing.T) {
+	stdout, _, results := measured(t, "fleet", "--shards=2")
 	for _, want := range []string{"of them pods", "sum", "shard 0", "shard 1", "series", "gzip scrape, every object replaced"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("output does not have %q:\n%s", want, &stdout)
+		if !strings.Contains(stdout, want) {
+			t.Errorf("output does not have %q:\n%s", want, stdout)
 		}
 	}
 	for _, name := range []string{"fleet-30-2.md", "fleet-30-2.json"} {
-		dir := strings.TrimPrefix(args[1], "--results=")
-		if b, err := os.ReadFile(filepath.Join(dir, name)); err != nil || len(b) == 0 {
+		if b, err := os.ReadFile(filepath.Join(results, name)); err != nil || len(b) == 0 {
 			t.Errorf("%s: got %d bytes, %v, want a file that is not empty", name, len(b), err)
 		}
 	}
@@ -121,21 +140,9 @@ func TestFleetIsMeasured(t *testing.T) {
 func TestCurveHasARunOfEachFleet(t *testing.T) {
 	f := func(want []fit.Run, further ...string) {
 		t.Helper()
-		args := short(t, append(further, "--name=x")...)
-		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-			t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
-		}
-		body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "x.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got findings
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatal(err)
-		}
+		_, _, results := measured(t, append(further, "--name=x")...)
 		var shapes []fit.Run
-		for _, r := range got.Runs {
+		for _, r := range saved(t, filepath.Join(results, "x.json")).Runs {
 			if r.SyncBytes <= 0 || r.Memory <= 0 && r.Running == 0 || r.Events <= 0 {
 				t.Errorf("got %+v, want a run with sync bytes, memory and events", r)
 			}
@@ -152,12 +159,9 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 }
 
 func TestStartsWithAndWithoutSavedStateAreCompared(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), short(t, "restarts", "--rounds=1"), &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
-	}
-	if want := "| sync, CPU "; !strings.Contains(stdout.String(), want) {
-		t.Errorf("output does not have %q:\n%s", want, &stdout)
+	stdout, _, _ := measured(t, "restarts", "--rounds=1")
+	if want := "| sync, CPU "; !strings.Contains(stdout, want) {
+		t.Errorf("output does not have %q:\n%s", want, stdout)
 	}
 }
 
@@ -168,30 +172,18 @@ func TestExpositionOfEachProfileIsMeasured(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := short(t, "profiles", "--folder="+folder)
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
-	}
-	body, err := os.ReadFile(filepath.Join(strings.TrimPrefix(args[1], "--results="), "profiles-30.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got findings
-	if err := json.Unmarshal(body, &got); err != nil {
-		t.Fatal(err)
-	}
+	stdout, _, results := measured(t, "profiles", "--folder="+folder)
 	var series []float64
-	for _, f := range got.Figures {
+	for _, f := range saved(t, filepath.Join(results, "profiles-30.json")).Figures {
 		series = append(series, f[measure.Series])
 	}
 	if want := []float64{2, 1, 2, 1}; !slices.Equal(series, want) {
 		t.Errorf("got %g series, want %g", series, want)
 	}
-	if want := "| much | without | 0 k | 0 MB | 0.0 MB |"; !strings.Contains(stdout.String(), want) {
-		t.Errorf("output does not have %q:\n%s", want, &stdout)
+	if want := "| much | without | 0 k | 0 MB | 0.0 MB |"; !strings.Contains(stdout, want) {
+		t.Errorf("output does not have %q:\n%s", want, stdout)
 	}
-	if code := run(t.Context(), short(t, "profiles", "--folder="+t.TempDir()), &stdout, &stderr); code == command.OK {
+	if code := run(t.Context(), short(t, "profiles", "--folder="+t.TempDir()), io.Discard, io.Discard); code == command.OK {
 		t.Error("got exit code 0 for a folder without configuration files, want an error")
 	}
 }
@@ -199,13 +191,9 @@ func TestExpositionOfEachProfileIsMeasured(t *testing.T) {
 // TestFleetsAreComparedWithTheFirst checks that each fleet has a column, without and with sharding by
 // the API server.
 func TestFleetsAreComparedWithTheFirst(t *testing.T) {
-	args := short(t, "fleets", "--fleet=1", "--fleet=2")
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
-	}
+	stdout, _, _ := measured(t, "fleets", "--fleet=1", "--fleet=2")
 	for _, columns := range [][]string{{"figure", "1", "2", "2, by the server"}, {"times the first", "2", "2, by the server"}} {
-		found := strings.FieldsFunc(stdout.String(), func(r rune) bool { return r == '\n' })
+		found := strings.FieldsFunc(stdout, func(r rune) bool { return r == '\n' })
 		if !slices.ContainsFunc(found, func(line string) bool {
 			var cells []string
 			for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
@@ -213,41 +201,33 @@ func TestFleetsAreComparedWithTheFirst(t *testing.T) {
 			}
 			return slices.Equal(cells, columns)
 		}) {
-			t.Errorf("output has no table with the columns %q:\n%s", columns, &stdout)
+			t.Errorf("output has no table with the columns %q:\n%s", columns, stdout)
 		}
 	}
-	if got := strings.Count(stdout.String(), "proportional memory, at rest"); got != 2 {
+	if got := strings.Count(stdout, "proportional memory, at rest"); got != 2 {
 		t.Errorf("got proportional memory in %d tables, want 2", got)
 	}
 }
 
 func TestTargetsHaveARowEach(t *testing.T) {
-	args := short(t, "targets", "--starts=1")
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
+	stdout, stderr, _ := measured(t, "targets", "--starts=1")
+	if !strings.Contains(stdout, "Reading all lists") || !strings.Contains(stderr, "dropping them: 0.0") {
+		t.Errorf("output does not have the CPU for reading all lists:\n%s%s", stdout, stderr)
 	}
-	if !strings.Contains(stdout.String(), "Reading all lists") || !strings.Contains(stderr.String(), "dropping them: 0.0") {
-		t.Errorf("output does not have the CPU for reading all lists:\n%s%s", &stdout, &stderr)
-	}
-	if rows := strings.Count(stdout.String(), "| yes") + strings.Count(stdout.String(), "| no "); rows != len(complete().judge(20_000)) {
-		t.Errorf("got %d rows, want %d:\n%s", rows, len(complete().judge(20_000)), &stdout)
+	if rows := strings.Count(stdout, "| yes") + strings.Count(stdout, "| no "); rows != len(complete().judge(20_000)) {
+		t.Errorf("got %d rows, want %d:\n%s", rows, len(complete().judge(20_000)), stdout)
 	}
 }
 
 // TestComparisonHasRatios also checks that each exporter gets a cluster that the other one's run has not changed.
 func TestComparisonHasRatios(t *testing.T) {
-	args := short(t, "compare", "--rounds=1", "--other="+os.Args[0], "--other-args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}")
-	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, &stdout, &stderr); code != command.OK {
-		t.Fatalf("got exit code %d, want %d: %s", code, command.OK, &stderr)
-	}
-	if clusters := strings.Count(stderr.String(), "generated in"); clusters != 2 {
-		t.Errorf("got %d clusters, want 2:\n%s", clusters, &stderr)
+	stdout, stderr, _ := measured(t, "compare", "--rounds=1", "--other="+os.Args[0], "--other-args=-kubeconfig={{.Kubeconfig}} -port={{.Port}}")
+	if clusters := strings.Count(stderr, "generated in"); clusters != 2 {
+		t.Errorf("got %d clusters, want 2:\n%s", clusters, stderr)
 	}
 	for _, want := range []string{"median of 1", "ratio", "resident memory, at rest", "gzip scrape, every object replaced, body"} {
-		if !strings.Contains(stdout.String(), want) {
-			t.Errorf("output does not have %q:\n%s", want, &stdout)
+		if !strings.Contains(stdout, want) {
+			t.Errorf("output does not have %q:\n%s", want, stdout)
 		}
 	}
 }

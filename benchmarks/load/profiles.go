@@ -14,10 +14,10 @@ import (
 
 // profiles measures the exposition of one replica with each configuration file of a folder, with and without
 // samples of value 0.
-func (o *options) profiles(ctx context.Context, b *bench) error {
-	files, err := filepath.Glob(filepath.Join(o.folder, "*.yaml"))
+func (b *bench) profiles(ctx context.Context) error {
+	files, err := filepath.Glob(filepath.Join(b.folder, "*.yaml"))
 	if err != nil || len(files) == 0 {
-		return fmt.Errorf("--folder must be a folder with configuration files (*.yaml), got %q", o.folder)
+		return fmt.Errorf("--folder must be a folder with configuration files (*.yaml), got %q", b.folder)
 	}
 	slices.Sort(files)
 	f := findings{}
@@ -35,7 +35,7 @@ func (o *options) profiles(ctx context.Context, b *bench) error {
 				figures[measure.Identity+measure.Body], figures[measure.Unchanged+measure.Body])
 		}
 	}
-	return b.finish("profiles-"+report.Thousands(o.pods), text.String(), f)
+	return b.finish("profiles-"+report.Thousands(b.pods), text.String(), f)
 }
 
 // scrapeProfile scrapes a replica that has had time to compress its blocks.

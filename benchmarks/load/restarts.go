@@ -13,9 +13,9 @@ import (
 
 // restarts measures starts of one replica: with an empty directory for its saved state, and with the state
 // that the previous process has saved.
-func (o *options) restarts(ctx context.Context, b *bench) error {
+func (b *bench) restarts(ctx context.Context) error {
 	var runs [2][]report.Figures
-	for range o.rounds {
+	for range b.rounds {
 		cold, warm, err := b.restart(ctx)
 		if err != nil {
 			return err
@@ -27,9 +27,9 @@ func (o *options) restarts(ctx context.Context, b *bench) error {
 		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
 	}
 	var text strings.Builder
-	head := [4]string{fmt.Sprintf("start, median of %d", o.rounds), "warm", "cold", "ratio"}
+	head := [4]string{fmt.Sprintf("start, median of %d", b.rounds), "warm", "cold", "ratio"}
 	report.WriteRatios(&text, measure.Measures(), head, f.Figures[1], f.Figures[0])
-	return b.finish("restarts-"+report.Thousands(o.pods), text.String(), f)
+	return b.finish("restarts-"+report.Thousands(b.pods), text.String(), f)
 }
 
 // restart starts a replica without a saved state, stops it, and starts it again with its saved state.

@@ -50,9 +50,9 @@ type outcome struct {
 }
 
 // targets measures all figures that have a target.
-func (o *options) targets(ctx context.Context, b *bench) error {
+func (b *bench) targets(ctx context.Context) error {
 	var found outcome
-	if o.includes(partStarts) {
+	if b.includes(partStarts) {
 		if err := b.measureStarts(ctx, &found); err != nil {
 			return err
 		}
@@ -68,10 +68,10 @@ func (o *options) targets(ctx context.Context, b *bench) error {
 		{partChurn, 1, &found.one, []step{b.churned(0)}},
 		{partOne, 1, &found.one, b.all()},
 	} {
-		if !o.includes(part.name) {
+		if !b.includes(part.name) {
 			continue
 		}
-		s, err := b.measureSteps(ctx, o.exporter, part.shards, 1, part.steps...)
+		s, err := b.measureSteps(ctx, b.exporter, part.shards, 1, part.steps...)
 		if err != nil {
 			return err
 		}
@@ -92,14 +92,12 @@ func (b *bench) measureStarts(ctx context.Context, to *outcome) error {
 		b.logf("reading all lists and dropping them: %.3f CPU-s", floor)
 		to.floor = append(to.floor, floor)
 		for i, kind := range kinds {
-			own, options := *b, *b.options
-			options.byServer = options.byServer || kind.byServer
-			own.options = &options
-			s, err := own.measureSteps(ctx, b.exporter, kind.shards, 1)
+			s, err := b.open(ctx, b.exporter, kind.shards, 1, b.byServer || kind.byServer)
 			if err != nil {
 				return err
 			}
 			runs[i] = append(runs[i], s.Sum())
+			s.Close()
 		}
 	}
 	for _, r := range runs {

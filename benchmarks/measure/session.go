@@ -31,9 +31,10 @@ type Exporter struct {
 // traffic is counted separately. Only one goroutine may call its methods.
 type Session struct {
 	Exporter
-	Fleet   *fleet.Fleet
-	Cluster *simulator.Cluster
-	Shards  int // into which the cluster is divided
+	Fleet    *fleet.Fleet
+	Cluster  *simulator.Cluster
+	Shards   int  // into which the cluster is divided
+	ByServer bool // the API server leaves out objects of other shards
 	// Figures has the figures of each replica that are measured so far.
 	Figures []report.Figures
 
@@ -47,7 +48,7 @@ type Session struct {
 // Open starts the first running shards of a fleet of shards. With byServer the API server honours the shard
 // selector. The caller closes the session.
 func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer bool) (s *Session, err error) {
-	s = &Session{Exporter: e, Cluster: cluster, Shards: shards}
+	s = &Session{Exporter: e, Cluster: cluster, Shards: shards, ByServer: byServer}
 	defer func() {
 		if err != nil {
 			s.Close()

@@ -4,6 +4,7 @@
 package pressure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,10 +67,8 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 }
 
 func (o *options) check() error {
-	return command.AtLeast(command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "crowd", Value: float64(o.crowd), Least: 1},
-		command.Bound{Flag: "factor", Value: o.factor, Least: 1.01},
-		command.Bound{Flag: "clients", Value: float64(o.clients), Least: idleClients + 1})
+	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("crowd", 1, o.crowd),
+		command.AtLeast("factor", 1.01, o.factor), command.AtLeast("clients", idleClients+1, o.clients))
 }
 
 // pressure is the state of a run.
@@ -84,10 +83,8 @@ type pressure struct {
 
 // run runs the parts one after the other.
 func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressure, context.Context) error) (err error) {
-	p := &pressure{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: 1})}
-	spec := generator.Scale(o.pods)
-	spec.Seed = 1
-	if err := p.cluster.Populate(spec.Objects()); err != nil {
+	p := &pressure{options: o, out: out}
+	if p.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: 1}); err != nil {
 		return err
 	}
 	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {

@@ -2,7 +2,6 @@ package pressure
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -37,18 +36,21 @@ func (p *pressure) scrapes(ctx context.Context) error {
 }
 
 func (r *replica) relistUnderChurn(ctx context.Context) error {
-	churning, cancel := context.WithCancel(ctx)
-	churned := make(chan error, 1)
-	go func() {
-		churned <- generator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}.Run(churning, r.cluster)
-	}()
-	for range r.storms {
-		r.cluster.Compact()
-		r.cluster.CloseWatches()
-		_ = fleet.Pause(ctx, 3*time.Second) // settle reports that ctx has ended
+	churn := generator.Churn{JobsPerSecond: 20, StatusUpdatesPerSecond: 200, Tidy: true, Seed: 2}
+	err := churn.During(ctx, r.cluster, func(ctx context.Context) error {
+		for range r.storms {
+			r.cluster.Compact()
+			r.cluster.CloseWatches()
+			if err := fleet.Pause(ctx, 3*time.Second); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	cancel()
-	if err := errors.Join(<-churned, r.settle(ctx)); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	self, err := r.SelfMetrics(ctx)

@@ -24,19 +24,19 @@ func Runs(w io.Writer, runs []fit.Run) {
 			server = "yes"
 		}
 		each := max(r.Events, 1e-9)
-		rows = append(rows, []string{
-			strconv.Itoa(r.Pods), shards, server, numberOrEmpty(r.SyncCPU), numberOrEmpty(r.SyncBytes / 1e6), numberOrEmpty(r.Memory / mebi), numberOrEmpty(r.Idle * 1e3),
-			numberOrEmpty(r.ScrapeCPU * 1e3), numberOrEmpty(r.Events), numberOrEmpty(r.CPU / each * 1e6), numberOrEmpty(r.EventBytes / each / 1e3), numberOrEmpty(r.ChurnMemory / mebi),
-		})
+		row := []string{strconv.Itoa(r.Pods), shards, server}
+		for _, v := range []float64{
+			r.SyncCPU, r.SyncBytes / 1e6, r.Memory / mebi, r.Idle * 1e3, r.ScrapeCPU * 1e3,
+			r.Events, r.CPU / each * 1e6, r.EventBytes / each / 1e3, r.ChurnMemory / mebi,
+		} {
+			cell := ""
+			if v != 0 { // it was measured
+				cell = Number(v)
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
 	}
 	Table(w, rows)
 	_, _ = fmt.Fprintln(w)
-}
-
-// numberOrEmpty returns a number as [Number] does, or "" for 0, which means not measured.
-func numberOrEmpty(v float64) string {
-	if v == 0 {
-		return ""
-	}
-	return Number(v)
 }

@@ -45,7 +45,6 @@ type Options struct {
 // called concurrently.
 type Cluster struct {
 	options   Options
-	kinds     []Kind
 	revision  atomic.Uint64
 	storages  map[schema.GroupVersionResource]*storage // never changes
 	byKind    map[schema.GroupVersionKind]*storage     // never changes
@@ -61,19 +60,19 @@ type Cluster struct {
 func New(options Options) *Cluster {
 	options.BookmarkInterval = cmp.Or(options.BookmarkInterval, time.Minute)
 	options.LogEvents = cmp.Or(options.LogEvents, 16384)
+	kinds := Kinds()
 	c := &Cluster{
 		options:   options,
-		kinds:     Kinds(),
 		storages:  map[schema.GroupVersionResource]*storage{},
 		byKind:    map[schema.GroupVersionKind]*storage{},
+		discovery: discovery(kinds),
 		encodings: newEncodings(),
 		uids:      rand.NewChaCha8(sha256.Sum256(binary.BigEndian.AppendUint64(nil, options.Seed))),
 	}
-	c.discovery = discovery(c.kinds)
 	c.closing.Store(new(make(chan struct{})))
 	c.revision.Store(1) // 0 means "any" to clients
-	for i := range c.kinds {
-		kind := &c.kinds[i]
+	for i := range kinds {
+		kind := &kinds[i]
 		s := newStorage(kind, &c.revision, options.LogEvents)
 		c.storages[kind.GroupVersion().WithResource(kind.Resource)] = s
 		c.byKind[kind.GroupVersionKind] = s

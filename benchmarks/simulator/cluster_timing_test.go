@@ -15,8 +15,8 @@ import (
 // newBenchmarkCluster returns a cluster of 2,000 pods.
 func newBenchmarkCluster(b *testing.B) *simulator.Cluster {
 	b.Helper()
-	c := simulator.New(simulator.Options{})
-	if err := c.Populate(generator.Scale(2_000).Objects()); err != nil {
+	c, err := generator.NewCluster(2_000, simulator.Options{})
+	if err != nil {
 		b.Fatal(err)
 	}
 	return c
@@ -25,14 +25,10 @@ func newBenchmarkCluster(b *testing.B) *simulator.Cluster {
 func BenchmarkPopulate(b *testing.B) {
 	b.ReportAllocs()
 	var before, after runtime.MemStats
-	s := generator.Scale(2_000)
 	for b.Loop() {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		c := simulator.New(simulator.Options{})
-		if err := c.Populate(s.Objects()); err != nil {
-			b.Fatal(err)
-		}
+		c := newBenchmarkCluster(b)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
 		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(c.Len()), "heapB/object")

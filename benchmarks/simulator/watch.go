@@ -138,15 +138,13 @@ func (w *watcher) follow(ctx context.Context, closing <-chan struct{}, timeout t
 			return nil
 		case <-closing:
 			return nil
-		case <-tick:
-			if err := w.periodicBookmark(); err != nil {
-				return err
-			}
-		case <-last:
-			if err := w.periodicBookmark(); err != nil {
-				return err
-			}
 		case <-changed:
+			continue
+		case <-tick:
+		case <-last:
+		}
+		if err := w.periodicBookmark(); err != nil {
+			return err
 		}
 	}
 }

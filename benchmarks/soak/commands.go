@@ -5,9 +5,8 @@
 package soak
 
 import (
-	"context"
+	"cmp"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -38,9 +37,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("tolerance", "Percent by which the last quarter of the measurements may differ from the first.").Default("3").Float64Var(&o.tolerance)
 	c.Flag("seed", "Seed of the cluster, its change and the faults.").Default("1").Uint64Var(&o.seed)
 	c.Flag("keep", "Keep the logs of a run that failed.").BoolVar(&o.keepFailed)
-	return []command.Command{{Clause: c, Check: o.check, Run: func(ctx context.Context, out, _ io.Writer) error {
-		return o.run(ctx, out)
-	}}}
+	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
 }
 
 // check rejects values with which no figures can be computed.
@@ -48,9 +45,10 @@ func (o *options) check() error {
 	if o.warmUp == 0 {
 		o.warmUp = o.duration / 10
 	}
-	err := command.AtLeast(command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 2}, // each round scales down by one
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 1},
-		command.Bound{Flag: "rate", Value: o.rate, Least: 0.01}, command.Bound{Flag: "tolerance", Value: o.tolerance, Least: 0.01})
+	err := cmp.Or(
+		command.AtLeast("replicas", 2, o.replicas), // each round scales down by one
+		command.AtLeast("pods", 1, o.pods), command.AtLeast("rate", 0.01, o.rate), command.AtLeast("tolerance", 0.01, o.tolerance),
+	)
 	switch {
 	case err != nil:
 		return err

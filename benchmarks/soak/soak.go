@@ -32,11 +32,9 @@ type trial struct {
 	scraper scraper
 }
 
-func (o *options) run(ctx context.Context, out io.Writer) (err error) {
-	t := &trial{options: o, out: out, cluster: simulator.New(simulator.Options{Seed: o.seed, ShardSelector: true})}
-	spec := generator.Scale(o.pods)
-	spec.Seed = o.seed
-	if err := t.cluster.Populate(spec.Objects()); err != nil {
+func (o *options) run(ctx context.Context, out, _ io.Writer) (err error) {
+	t := &trial{options: o, out: out}
+	if t.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true}); err != nil {
 		return err
 	}
 	if t.install, err = installation.New(t.cluster, o.replicas); err != nil {
@@ -128,17 +126,11 @@ const quietTime = 8 * time.Second
 // runRound causes each disturbance once, in a sixth of the round each, while pods come and go. At the end
 // all pods of the churn are deleted.
 func (t *trial) runRound(ctx context.Context, round int) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	churn := generator.Churn{
 		JobsPerSecond: t.rate, JobRuns: 2 * time.Second, JobStays: 2 * time.Second, HeartbeatsPerSecond: 10, Tidy: true,
 		Seed: t.seed + uint64(round),
 	}
-	churned := make(chan error, 1)
-	go func() { churned <- churn.Run(ctx, t.cluster) }()
-	err := t.disturb(ctx, (t.round-quietTime)/6)
-	cancel()
-	return errors.Join(err, <-churned)
+	return churn.During(ctx, t.cluster, func(ctx context.Context) error { return t.disturb(ctx, (t.round-quietTime)/6) })
 }
 
 // disturb causes one disturbance after the other, with a pause after each.

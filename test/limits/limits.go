@@ -4,6 +4,7 @@
 package limits
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,13 +100,9 @@ func (o *options) check() error {
 	if o.to <= o.replicas && o.measures(partScale) {
 		return fmt.Errorf("--to must be more than --replicas, got %d", o.to)
 	}
-	return command.AtLeast(
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 10},
-		command.Bound{Flag: "nodes", Value: float64(o.nodes), Least: 1},
-		command.Bound{Flag: "replicas", Value: float64(o.replicas), Least: 1},
-		command.Bound{Flag: "events-per-second", Value: o.events},
-		command.Bound{Flag: "window", Value: o.window.Seconds(), Least: 0.1},
-	)
+	return cmp.Or(command.AtLeast("pods", 10, o.pods), command.AtLeast("nodes", 1, o.nodes),
+		command.AtLeast("replicas", 1, o.replicas), command.AtLeast("events-per-second", 0, o.events),
+		command.AtLeast("window", 0.1, o.window.Seconds()))
 }
 
 func (o *options) measures(part string) bool {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -78,7 +79,7 @@ func newSetup(o *options, costs capacity.Costs, progress io.Writer) (s *setup, e
 		if err := server.WriteKubeconfig(s.kubeconfig(i)); err != nil {
 			return s, err
 		}
-		if err := os.Mkdir(s.stateDir(i), 0o700); err != nil {
+		if err := os.Mkdir(filepath.Join(s.dir, fmt.Sprintf("state-%d", i)), 0o700); err != nil {
 			return s, err
 		}
 	}
@@ -88,10 +89,6 @@ func newSetup(o *options, costs capacity.Costs, progress io.Writer) (s *setup, e
 
 func (s *setup) kubeconfig(ordinal int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("kubeconfig-%d", ordinal))
-}
-
-func (s *setup) stateDir(ordinal int) string {
-	return filepath.Join(s.dir, fmt.Sprintf("state-%d", ordinal))
 }
 
 // command returns the command of the replicas. Consistency checks are off, because they run at random times and would
@@ -132,12 +129,8 @@ func (s *setup) printf(format string, args ...any) {
 func (s *setup) track() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known := map[*fleet.Replica]bool{}
-	for _, r := range s.processes {
-		known[r] = true
-	}
 	for _, r := range s.fleet.Replicas {
-		if !known[r] {
+		if !slices.Contains(s.processes, r) {
 			s.processes = append(s.processes, r)
 		}
 	}

@@ -20,10 +20,7 @@ const (
 
 // start starts the fleet on a cluster that does not change, and measures until all replicas are ready and idle.
 func (s *setup) start(ctx context.Context) (err error) {
-	began, before := time.Now(), reading{}
-	if before, err = s.read(); err != nil {
-		return err
-	}
+	began := time.Now()
 	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas,
 		Grace: s.drain + graceMargin,
 	})
@@ -49,7 +46,7 @@ func (s *setup) start(ctx context.Context) (err error) {
 	}
 	n, one, run := float64(s.replicas), s.costs.Replica(s.load(s.costs, 0), s.replicas), &s.fitRun
 	run.Pods, run.Objects = len(s.cluster.Names("pods")), s.cluster.Len()
-	run.SyncCPU, run.SyncBytes, run.Peak = end.cpu.Seconds(), float64(end.bytes-before.bytes), float64(peak)
+	run.SyncCPU, run.SyncBytes, run.Peak = end.cpu.Seconds(), float64(end.bytes), float64(peak)
 	head := fmt.Sprintf("start of %d: ", s.replicas)
 	s.add(head+"time until all are ready", "s", ready.Seconds())
 	s.compare(head+"CPU", "CPU-s", run.SyncCPU, n*one.StartCPU.Seconds())

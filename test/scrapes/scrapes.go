@@ -4,6 +4,7 @@
 package scrapes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,15 +86,8 @@ func (o *options) check() error {
 	if o.duration < o.interval {
 		return fmt.Errorf("--duration must be at least --interval, got %s", o.duration)
 	}
-	for _, n := range o.replicas {
-		if n < 1 {
-			return fmt.Errorf("--replicas must be at least 1, got %d", n)
-		}
-	}
-	return command.AtLeast(
-		command.Bound{Flag: "pods", Value: float64(o.pods), Least: 20},
-		command.Bound{Flag: "interval", Value: o.interval.Seconds(), Least: 1},
-	)
+	return cmp.Or(command.AtLeast("replicas", 1, o.replicas...), command.AtLeast("pods", 20, o.pods),
+		command.AtLeast("interval", 1, o.interval.Seconds()))
 }
 
 // churn describes the changes of objects, as in the other measurements: half of the events belong to jobs, with ten

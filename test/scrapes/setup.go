@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
@@ -26,24 +25,22 @@ const (
 // setup is a simulated cluster.
 type setup struct {
 	*options
-	cluster    *simulator.Cluster
-	server     *simulator.Server
-	progress   io.Writer
-	dir        string
-	kubeconfig string
+	cluster  *simulator.Cluster
+	server   *simulator.Server
+	progress io.Writer
+	dir      string
 }
 
 func newSetup(o *options, progress io.Writer) (s *setup, err error) {
-	s = &setup{options: o, progress: progress, cluster: simulator.New(simulator.Options{Seed: o.seed,
-		LogEvents: 1 << 20, ShardSelector: true})}
+	s = &setup{options: o, progress: progress}
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	spec := generator.Scale(o.pods - o.pods/podsPerJob)
-	spec.Seed = o.seed
-	if err := s.cluster.Populate(spec.Objects()); err != nil {
+	s.cluster, err = generator.NewCluster(o.pods-o.pods/podsPerJob,
+		simulator.Options{Seed: o.seed, LogEvents: 1 << 20, ShardSelector: true})
+	if err != nil {
 		return s, err
 	}
 	debug.FreeOSMemory()
@@ -51,11 +48,8 @@ func newSetup(o *options, progress io.Writer) (s *setup, err error) {
 	if s.dir, err = os.MkdirTemp("", "statefleet-scrapes-"); err != nil {
 		return s, err
 	}
-	if s.server, err = s.cluster.Serve(""); err != nil {
-		return s, err
-	}
-	s.kubeconfig = filepath.Join(s.dir, "kubeconfig")
-	return s, s.server.WriteKubeconfig(s.kubeconfig)
+	s.server, err = s.cluster.Serve("")
+	return s, err
 }
 
 func (s *setup) close() {
@@ -73,9 +67,9 @@ func (s *setup) printf(format string, args ...any) {
 func (s *setup) measure(ctx context.Context, c combination) (f figures, err error) {
 	f.combination = c
 	replicas, err := fleet.Start(fleet.Options{
-		Command: fleet.Static(*s.binary, "--config="+filepath.Join(s.profileDir, c.Profile+".yaml"),
-			fmt.Sprintf("--metric.skip-zero-statesets=%v", !c.Zeros)),
-		Kubeconfig: func(int) string { return s.kubeconfig }, Shards: c.Replicas,
+		Command: fleet.On(*s.binary, "--apiserver="+s.server.URL(), "--shard={{.Shard}}", "--total-shards={{.Shards}}",
+			"--config="+filepath.Join(s.profileDir, c.Profile+".yaml"), fmt.Sprintf("--metric.skip-zero-statesets=%v", !c.Zeros)),
+		Shards: c.Replicas,
 	})
 	if err != nil {
 		return f, err
@@ -147,9 +141,4 @@ func (w *watcher) run(ctx context.Context, s *setup, f *figures) error {
 		f.Gzip, f.Text = f.Gzip+float64(gzip.Bytes), f.Text+float64(identity.Bytes)
 	}
 	return nil
-}
-
-// selfMetrics returns Prometheus' metrics about itself.
-func (w *watcher) selfMetrics(ctx context.Context) (exposition.Exposition, error) {
-	return w.process.Metrics(ctx)
 }

@@ -57,7 +57,7 @@ func (w *watcher) rounds(ctx context.Context, n int, timeout time.Duration) (r r
 		if used.Resident > w.most {
 			return r, tooLarge
 		}
-		metrics, err := w.selfMetrics(ctx)
+		metrics, err := w.process.Metrics(ctx)
 		switch {
 		case err == nil:
 			if err := w.count(metrics); err != nil {
@@ -84,7 +84,7 @@ func (w *watcher) settled(ctx context.Context) (r reading, err error) {
 	if err != nil {
 		return r, err
 	}
-	metrics, err := w.selfMetrics(ctx)
+	metrics, err := w.process.Metrics(ctx)
 	if err != nil {
 		return r, err
 	}

@@ -78,6 +78,15 @@ func Scale(pods int) Spec {
 	}
 }
 
+// NewCluster returns a simulated cluster with the usual mix for a number of pods.
+// The seed of the options also determines the objects.
+func NewCluster(pods int, options simulator.Options) (*simulator.Cluster, error) {
+	spec := Scale(pods)
+	spec.Seed = options.Seed
+	cluster := simulator.New(options)
+	return cluster, cluster.Populate(spec.Objects())
+}
+
 // Objects generates the cluster. Owners come before the objects that they own. The
 // same Spec results in the same objects, byte for byte. Objects share maps and
 // slices with one another: encode or deep-copy them before you change one.

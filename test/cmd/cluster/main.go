@@ -50,7 +50,7 @@ func (o *options) check() (err error) {
 	if o.archive, o.image, err = node.Image(o.folder); err != nil {
 		return fmt.Errorf("--image: %w", err)
 	}
-	return command.AtLeast(command.Bound{Flag: "nodes", Value: float64(o.nodes), Least: 1})
+	return command.AtLeast("nodes", 1, o.nodes)
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
