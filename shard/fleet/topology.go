@@ -203,8 +203,8 @@ func (t topology) next(s step) (topology, bool) {
 	case t.scheduled() && !s.SwitchOverdue:
 		return t, false
 	}
-	if goal := t.desiredMembers(s); goal != t.active() && goal != t.target() || goal == t.active() && t.Target != 0 {
-		return t.retarget(goal, s), true
+	if next, ok := t.retarget(s); ok {
+		return next, true
 	}
 	switch ready := s.MustSwitch || t.allHold(s.Reports); {
 	case t.Target != 0 && ready:
@@ -235,9 +235,13 @@ func nextGeneration(generation int64) int64 {
 	return generation + 1
 }
 
-// retarget returns a topology with another target. The active table as the target cancels the
-// transition.
-func (t topology) retarget(goal members, s step) topology {
+// retarget returns the topology with the target that it should have, or false if it has that already. The active
+// table as the target cancels the transition.
+func (t topology) retarget(s step) (topology, bool) {
+	goal := t.desiredMembers(s)
+	if goal == t.target() || goal == t.active() && t.Target == 0 {
+		return t, false
+	}
 	next := topology{
 		Generation: nextGeneration(t.Generation), Active: t.Active, Start: t.Start,
 		Set: s.Desired.Set, Revision: s.Desired.Revision, StartedAt: s.Now.UTC(),
@@ -245,7 +249,7 @@ func (t topology) retarget(goal members, s step) topology {
 	if goal != t.active() {
 		next.Target, next.TargetStart = goal.total, goal.start
 	}
-	return next
+	return next, true
 }
 
 // outdated reports whether the StatefulSet has changed since the decision.
