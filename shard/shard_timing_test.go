@@ -19,7 +19,7 @@ func BenchmarkHashBytes(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(uid)))
 	for b.Loop() {
-		HashBytes(uid)
+		Hash(uid)
 	}
 }
 

@@ -136,7 +136,7 @@ func (r *Reflector) putPage(ctx context.Context, o metav1.ListOptions, wanted fu
 // faulty servers leave out.
 func hash(m wire.Meta) uint64 {
 	if len(m.UID) > 0 {
-		return shard.HashBytes(m.UID)
+		return shard.Hash(m.UID)
 	}
 	return shard.Hash(string(m.Namespace) + "/" + string(m.Name))
 }
