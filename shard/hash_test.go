@@ -51,7 +51,7 @@ func TestHashSpreadsUUIDsEvenly(t *testing.T) {
 		table := mustTable(t, total)
 		counts := make([]int, total)
 		for _, uid := range ids {
-			counts[table.Owner(Hash(uid))]++
+			counts[ownerOf(table, Hash(uid))]++
 		}
 		mean := float64(n) / float64(total)
 		for ordinal, count := range counts {

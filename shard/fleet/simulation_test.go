@@ -98,8 +98,12 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 			t.Fatal(err)
 		}
 		for h := range simObjects {
-			// Spread over the ring like the hashes of UIDs.
-			s.own[n][table.Owner(uint64(h)*(^uint64(0)/simObjects)+12345)] |= 1 << h
+			hash := uint64(h)*(^uint64(0)/simObjects) + 12345 // spread over the ring like the hashes of UIDs
+			for ordinal := range n {
+				if table.Ranges(ordinal).Contains(hash) {
+					s.own[n][ordinal] |= 1 << h
+				}
+			}
 		}
 	}
 	return s
