@@ -51,7 +51,7 @@ type loop struct {
 	desiredAsOf atomic.Pointer[time.Time] // start of the last complete list of the StatefulSet
 	excluded    atomic.Pointer[time.Time] // last time the StatefulSet did not include this replica
 	sets        *statefulSetWatcher
-	store       *topologyStore
+	store       topologyStore
 	podTracker  *podTracker
 
 	changed  chan struct{} // notified of everything that a decision depends on

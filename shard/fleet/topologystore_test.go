@@ -14,22 +14,6 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// The parsed contents are reused until the object changes.
-func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
-	s := &topologyStore{}
-	object := configMapWith(topology{Generation: 4, Active: 3})
-	object.Data[reportKey(1)] = `{"holds":true}`
-	s.parse(object).reports[77] = replicaReport{} // marks the parsed contents
-	if _, marked := s.parse(object).reports[77]; !marked {
-		t.Error("the same version was parsed again")
-	}
-	next := object.DeepCopy()
-	next.ResourceVersion = "2"
-	if _, marked := s.parse(next).reports[77]; marked {
-		t.Error("another version was not parsed")
-	}
-}
-
 // A ConfigMap that was read stays usable for a grace period when reads are denied.
 func TestForbiddenTopologyBecomesUnusable(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
