@@ -28,12 +28,12 @@ type statefulSetWatcher struct {
 }
 
 // newStatefulSetWatcher returns a watcher of the named StatefulSet.
-func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
-	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
+func (c *Coordinator) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
+	_, ordinal, _ := shard.Ordinal(c.Pod) // identity has checked it
 	f := &statefulSetWatcher{ordinal: ordinal, changed: changed}
 	f.Watcher = objects.NewWatcher(objects.Options[*appsv1.StatefulSet]{
-		API: d.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: d.log().With("statefulset", name),
-		RelistInterval: relistInterval, Backoff: d.backoff(), Changed: f.observe,
+		API: c.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: c.log().With("statefulset", name),
+		RelistInterval: relistInterval, Backoff: c.backoff(), Changed: f.observe,
 	})
 	return f
 }

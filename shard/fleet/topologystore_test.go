@@ -77,7 +77,7 @@ func TestProbeNeedsBothRights(t *testing.T) {
 			for verb, err := range map[string]error{"patch": c.patch, "update": c.update} {
 				f.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return err != nil, nil, err })
 			}
-			l := &loop{Coordinator: &Coordinator{Discovery: Discovery{Client: clientOf(f.client)}}, changed: make(chan struct{}, 1)}
+			l := &loop{Coordinator: &Coordinator{Client: clientOf(f.client)}, changed: make(chan struct{}, 1)}
 			if err := l.newTopologyStore(object.Name).probe(t.Context(), object); apierrors.IsForbidden(err) != c.denied || err != nil && !c.denied {
 				t.Errorf("patch error %v, update error %v: probe returned %v, want a denial: %t", c.patch, c.update, err, c.denied)
 			}
