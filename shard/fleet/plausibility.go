@@ -69,7 +69,7 @@ func (pl *planner) restoreDelay() time.Duration {
 	if pl.implausible != nil {
 		return initialWait
 	}
-	return min(restoreGrace, initialWait)
+	return restoreGrace
 }
 
 // setRevision identifies one state of a StatefulSet.

@@ -60,8 +60,16 @@ func (s Status) HasStandby() bool { return s.Standby && !s.leaves }
 // ctx, if there is one. A replica whose pod no longer exists stops waiting after some seconds. The
 // error is that of ctx. Call Drain once.
 func (c *Coordinator) Drain(ctx context.Context) error {
-	c.requestStop(ctx)
-	c.waitForScaleDown(ctx)
+	stopBy, ok := ctx.Deadline()
+	if !ok {
+		stopBy = time.Now().Add(noDeadline)
+	}
+	c.stopBy.Store(&stopBy)
+	c.HoldsChanged() // wakes the loop
+	// The replica may not know yet that a scale-down removes it.
+	learning, cancelLearning := context.WithTimeout(ctx, scaleDownWait)
+	defer cancelLearning()
+	_ = c.poll(learning, func(s Status) bool { return !s.Coordinated || s.Standby || s.leaves })
 	if !c.Status().mustKeepServing() {
 		return nil
 	}
@@ -115,25 +123,6 @@ const (
 	// delivers the change.
 	scaleDownWait = time.Second
 )
-
-// requestStop tells the loop that the replica was asked to stop.
-func (c *Coordinator) requestStop(ctx context.Context) {
-	by, ok := ctx.Deadline()
-	if !ok {
-		by = time.Now().Add(noDeadline)
-	}
-	c.stopBy.Store(&by)
-	if l := c.loop.Load(); l != nil {
-		notify(l.changed)
-	}
-}
-
-// waitForScaleDown waits up to scaleDownWait until the replica learns that a scale-down removes it.
-func (c *Coordinator) waitForScaleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
-	defer cancel()
-	_ = c.poll(ctx, func(s Status) bool { return !s.Coordinated || s.Standby || s.leaves })
-}
 
 // publishStatus updates the status and logs what has changed.
 func (l *loop) publishStatus(before planner, snap snapshot) {
