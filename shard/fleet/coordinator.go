@@ -111,10 +111,6 @@ func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
 	}
 	l.store = l.newTopologyStore(name + "-topology")
 	l.sets = c.newStatefulSetWatcher(name, l.onDesiredState)
-	l.sets.listed = func(listedAt time.Time) {
-		l.desiredAsOf.Store(&listedAt)
-		notify(l.changed)
-	}
 	if self != nil {
 		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
 	}

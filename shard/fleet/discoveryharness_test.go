@@ -134,7 +134,13 @@ func (c *Coordinator) run(ctx context.Context, changed func(desiredState)) error
 	if err != nil || name == "" {
 		return err
 	}
-	c.newStatefulSetWatcher(name, changed).Run(ctx)
+	var last desiredState
+	c.newStatefulSetWatcher(name, func(w observedDesired) {
+		if w.desiredState != last {
+			last = w.desiredState
+			changed(last)
+		}
+	}).Run(ctx)
 	return nil
 }
 

@@ -44,15 +44,13 @@ var (
 // the channels, the values that are safe for concurrent use, and the watchers.
 type loop struct {
 	*Coordinator
-	name        string // of the StatefulSet
-	log         *slog.Logger
-	planner     planner
-	desired     atomic.Pointer[desiredState]
-	desiredAsOf atomic.Pointer[time.Time] // start of the last complete list of the StatefulSet
-	excluded    atomic.Pointer[time.Time] // last time the StatefulSet did not include this replica
-	sets        *statefulSetWatcher
-	store       topologyStore
-	podTracker  *podTracker
+	name       string // of the StatefulSet
+	log        *slog.Logger
+	planner    planner
+	desired    atomic.Pointer[observedDesired] // nil before the StatefulSet was read
+	sets       *statefulSetWatcher
+	store      topologyStore
+	podTracker *podTracker
 
 	changed  chan struct{} // notified of everything that a decision depends on
 	selected chan struct{} // notified when the StatefulSet's selector is known
@@ -197,11 +195,10 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 
 // snapshot returns the current state.
 func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot) {
-	s := l.store.read()
+	s, w := l.store.read(), load(&l.desired)
 	snap = snapshot{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
-		// desired is loaded last, so that it is not older than desiredAsOf says.
-		desiredAsOf: load(&l.desiredAsOf), excluded: load(&l.excluded), desired: load(&l.desired),
+		desired: w.desiredState, desiredAsOf: w.asOf, excluded: w.excluded,
 	}
 	l.recordStop(&snap)
 	err := cmp.Or(s.err, l.writeErr)

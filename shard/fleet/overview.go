@@ -98,7 +98,7 @@ func (c *Coordinator) Overview() Overview {
 		Status: c.Status(), StatefulSet: l.name, Topology: l.store.Name,
 		LastContact: LastContact{StatefulSet: l.sets.State().LastContact, Topology: l.store.State().LastContact},
 	}
-	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired)}
+	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired).desiredState}
 	snap.standby = o.Standby
 	snap.peers, _ = l.podTracker.read()
 	o.LastContact.Pods = l.podTracker.State().LastContact
