@@ -147,7 +147,7 @@ func (l *loop) publishStatus(before planner, snap snapshot) {
 		l.status.Store(&s)
 		l.logPlan(before)
 	}
-	l.logProblem(before)
+	l.logProblem(before, snap)
 }
 
 // isNewer reports whether an error is a [newerError].
@@ -156,12 +156,12 @@ func isNewer(err error) bool {
 	return ok
 }
 
-func (l *loop) logProblem(before planner) {
+func (l *loop) logProblem(before planner, snap snapshot) {
 	pl := &l.planner
 	switch {
 	case pl.rewinds != before.rewinds:
 		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
-			"listing the StatefulSet again", "overruled", pl.ignores(l.store.read().topology))
+			"listing the StatefulSet again", "overruled", pl.ignores(snap.topology))
 	case isNewer(pl.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping the current plan", "err", pl.problem)
 	case pl.rejected != before.rejected:

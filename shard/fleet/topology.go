@@ -96,12 +96,9 @@ func (t topology) text(format int) string {
 func (t topology) active() members { return members{t.Start, t.Active} }
 func (t topology) target() members { return members{t.TargetStart, t.Target} }
 
-// toJSON returns plain data as JSON.
-func toJSON[T any](v T) string {
-	text, err := json.Marshal(v)
-	if err != nil { // only for a time outside the years 0 to 9999
-		return ""
-	}
+// toJSON returns plain data as JSON; "" if it has a time outside the years 0 to 9999.
+func toJSON(v any) string {
+	text, _ := json.Marshal(v)
 	return string(text)
 }
 
