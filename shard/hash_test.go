@@ -36,8 +36,8 @@ func TestHashIsTheServersHash(t *testing.T) {
 		if got, want := fmt.Sprintf("%016x", Hash(uid)), sharding.HashField(uid); got != want {
 			t.Errorf("Hash(%q) = %s, want %s, as in apimachinery", uid, got, want)
 		}
-		if got, want := HashBytes([]byte(uid)), Hash(uid); got != want {
-			t.Errorf("HashBytes(%q) = %#x, want %#x, as from Hash", uid, got, want)
+		if got, want := Hash([]byte(uid)), Hash(uid); got != want {
+			t.Errorf("Hash([]byte(%q)) = %#x, want %#x, as of the string", uid, got, want)
 		}
 	}
 }
@@ -51,7 +51,7 @@ func TestHashSpreadsUUIDsEvenly(t *testing.T) {
 		table := mustTable(t, total)
 		counts := make([]int, total)
 		for _, uid := range ids {
-			counts[table.Owner(Hash(uid))]++
+			counts[ownerOf(table, Hash(uid))]++
 		}
 		mean := float64(n) / float64(total)
 		for ordinal, count := range counts {
@@ -68,7 +68,7 @@ func TestFilterDoesNotAllocate(t *testing.T) {
 	uid := []byte(uuids(1)[0])
 	owned := 0
 	allocs := testing.AllocsPerRun(100, func() {
-		if own.Contains(HashBytes(uid)) {
+		if own.Contains(Hash(uid)) {
 			owned++
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sort"
 )
 
 // Range is the half-open interval [Start, End) of hashes. End == 0 means 2^64, the end of the ring.
@@ -25,19 +26,10 @@ type Ranges []Range
 // All returns the set of all hashes.
 func All() Ranges { return Ranges{{}} }
 
-// Contains reports whether h is in the set. It runs for every object of every event, so it is a
-// binary search without an allocation.
+// Contains reports whether h is in the set. It runs for every object of every event, and does not allocate.
 func (r Ranges) Contains(h uint64) bool {
-	lo, hi := 0, len(r)
-	for lo < hi {
-		mid := int(uint(lo+hi) >> 1)
-		if r[mid].Start <= h {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
-	}
-	return lo > 0 && h <= r[lo-1].last()
+	after := sort.Search(len(r), func(i int) bool { return r[i].Start > h })
+	return after > 0 && h <= r[after-1].last()
 }
 
 // Union returns the hashes that are in r, in o, or in both. Only Union accepts ranges that are

@@ -252,16 +252,16 @@ func FuzzTable(f *testing.F) {
 	f.Fuzz(func(t *testing.T, total uint8, hash uint64) {
 		n := int(total)%100 + 1
 		table, grown := tables[n-1], tables[n]
-		owner := table.Owner(hash)
+		owner := ownerOf(table, hash)
 		for ordinal := range n {
 			if table.Ranges(ordinal).Contains(hash) != (ordinal == owner) {
-				t.Fatalf("%d replicas: Owner(%#x) = %d, but the ranges of %d disagree", n, hash, owner, ordinal)
+				t.Fatalf("%d replicas: the owner of %#x is %d, but the ranges of %d disagree", n, hash, owner, ordinal)
 			}
 		}
 		if owner < 0 || owner >= n {
-			t.Fatalf("%d replicas: Owner(%#x) = %d, want 0 to %d", n, hash, owner, n-1)
+			t.Fatalf("%d replicas: the owner of %#x is %d, want 0 to %d", n, hash, owner, n-1)
 		}
-		if next := grown.Owner(hash); next != owner && next != n {
+		if next := ownerOf(grown, hash); next != owner && next != n {
 			t.Fatalf("%d to %d replicas: hash %#x moves from %d to %d", n, n+1, hash, owner, next)
 		}
 	})

@@ -14,12 +14,12 @@ func BenchmarkHash(b *testing.B) {
 	}
 }
 
-func BenchmarkHashBytes(b *testing.B) {
+func BenchmarkHashOfBytes(b *testing.B) {
 	uid := []byte(uuids(1)[0])
 	b.ReportAllocs()
 	b.SetBytes(int64(len(uid)))
 	for b.Loop() {
-		HashBytes(uid)
+		Hash(uid)
 	}
 }
 

@@ -69,9 +69,6 @@ func largest(own Ranges) int {
 	return at
 }
 
-// Len returns the number of replicas, N.
-func (t Table) Len() int { return len(t.owned) }
-
 // Ranges returns the hashes that the replica with this ordinal owns, or nil if the ordinal is
 // outside 0 to N-1. The caller owns the result.
 func (t Table) Ranges(ordinal int) Ranges {
@@ -79,10 +76,4 @@ func (t Table) Ranges(ordinal int) Ranges {
 		return nil
 	}
 	return slices.Clone(t.owned[ordinal])
-}
-
-// Owner returns the ordinal that owns h, or -1 in the zero Table. It searches all replicas and is
-// meant for diagnosis; a replica that filters keeps its own [Ranges].
-func (t Table) Owner(h uint64) int {
-	return slices.IndexFunc(t.owned, func(r Ranges) bool { return r.Contains(h) })
 }

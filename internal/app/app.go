@@ -105,10 +105,8 @@ func (p *process) joinFleet(api *rest.Config) error {
 		return apiError(p.Config, err)
 	}
 	p.fleet = &fleet.Coordinator{
-		Discovery: fleet.Discovery{
-			Client: client, Namespace: p.PodNamespace, Pod: p.Pod, Standby: p.Standby, Logger: p.logger,
-		},
 		Member: p.reloader,
+		Client: client, Namespace: p.PodNamespace, Pod: p.Pod, Standby: p.Standby, Logger: p.logger,
 	}
 	return p.registry.Register(fleetMetrics{status: p.fleet.Status, coordinated: true, standby: p.Standby})
 }

@@ -190,7 +190,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	if err != nil {
 		return err
 	}
-	hash := shard.HashBytes(id.UID)
+	hash := shard.Hash(id.UID)
 	if len(id.UID) == 0 {
 		hash = shard.Hash(object.Namespace + "/" + object.Name)
 	}

@@ -35,7 +35,7 @@ func newObject(enc wire.Encoding, raw []byte) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	hash := shard.HashBytes(m.UID)
+	hash := shard.Hash(m.UID)
 	if len(m.UID) == 0 {
 		hash = shard.Hash(string(m.Namespace) + "/" + string(m.Name))
 	}

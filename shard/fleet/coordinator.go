@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/statefleet/statefleet/shard"
 )
@@ -33,13 +35,28 @@ type Member interface {
 // The ConfigMap must exist, empty at first. If it is missing or RBAC denies access, the replica
 // follows the StatefulSet alone, without waiting for others, until it can coordinate again.
 //
-// RBAC, in the pod's namespace: that of [Discovery], and get, list, watch, update and patch on the
-// ConfigMap, and list and watch on pods. Without the last, [Overview] does not know the state of
-// pods, and there is no standby.
+// RBAC, in the pod's namespace: list and watch on the StatefulSet (a rule with its resourceNames
+// suffices); get, list, watch, update and patch on the ConfigMap; get, list and watch on pods. Without
+// get, the name of the StatefulSet follows from that of the pod. Without list and watch, [Overview] does
+// not know the state of pods, and there is no standby.
+//
+// The exported fields must not change after Run was called.
 type Coordinator struct {
-	Discovery
 	// Member is the replica to control. Required.
 	Member Member
+	// Client reads and writes the fleet's objects. Required.
+	Client *Client
+	// Namespace of the Client, for messages (--pod-namespace). Required.
+	Namespace string
+	// Pod is the pod's name, ending in its ordinal (--pod). Required.
+	Pod string
+	// Standby makes each replica hold its neighbour's shard as well (--shard.standby).
+	Standby bool
+	// Logger receives one message per change of what was found or what fails. Default: no log.
+	Logger *slog.Logger
+	// Backoff is the delay between attempts while the API server is unavailable. Default, if
+	// Duration is 0: from 0.5 s doubling to 30 s, with jitter. Tests shorten it.
+	Backoff wait.Backoff
 
 	status       atomic.Pointer[Status]
 	loop         atomic.Pointer[loop] // nil until the StatefulSet was found
@@ -94,10 +111,6 @@ func (c *Coordinator) newLoop(name string, self *corev1.Pod) *loop {
 	}
 	l.store = l.newTopologyStore(name + "-topology")
 	l.sets = c.newStatefulSetWatcher(name, l.onDesiredState)
-	l.sets.listed = func(listedAt time.Time) {
-		l.desiredAsOf.Store(&listedAt)
-		notify(l.changed)
-	}
 	if self != nil {
 		l.planner.pod, l.planner.oomKilled = self.UID, recentlyOOMKilled(self, time.Now())
 	}

@@ -21,50 +21,22 @@ import (
 // podTimeout limits one attempt to read the pod, so that a hanging connection is retried.
 const podTimeout = 15 * time.Second
 
-// Discovery finds the StatefulSet that owns this process's pod.
-//
-// RBAC, in the pod's namespace: list and watch on the StatefulSet (apps, statefulsets; a rule with
-// its resourceNames suffices, since the request names it), and get on the pod. Without the right to
-// get the pod, the name of the StatefulSet follows from the name of the pod.
-//
-// The fields must not change after [Coordinator.Run] was called.
-type Discovery struct {
-	// Client reads and writes the fleet's objects. Required.
-	Client *Client
-
-	// Namespace of the Client, for messages (--pod-namespace). Required.
-	Namespace string
-
-	// Pod is the pod's name, ending in its ordinal (--pod). Required.
-	Pod string
-
-	// Logger receives one message per change of what was found or what fails. Default: no log.
-	Logger *slog.Logger
-
-	// Standby makes each replica hold its neighbour's shard as well (--shard.standby).
-	Standby bool
-
-	// Backoff is the delay between attempts while the API server is unavailable. Default, if
-	// Duration is 0: from 0.5 s doubling to 30 s, with jitter. Tests shorten it.
-	Backoff wait.Backoff
-}
-
-func (d *Discovery) log() *slog.Logger {
-	if d.Logger == nil {
+func (c *Coordinator) log() *slog.Logger {
+	if c.Logger == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	return d.Logger.With("namespace", d.Namespace, "pod", d.Pod)
+	return c.Logger.With("namespace", c.Namespace, "pod", c.Pod)
 }
 
 // identity validates the fields and returns the pod's name without its ordinal.
-func (d *Discovery) identity() (stem string, err error) {
+func (c *Coordinator) identity() (stem string, err error) {
 	switch {
-	case d.Client == nil:
+	case c.Client == nil:
 		return "", errors.New("shard discovery needs a Kubernetes client")
-	case d.Namespace == "":
+	case c.Namespace == "":
 		return "", errors.New("--pod-namespace must not be empty")
 	}
-	if stem, _, err = shard.Ordinal(d.Pod); err != nil {
+	if stem, _, err = shard.Ordinal(c.Pod); err != nil {
 		return "", fmt.Errorf("--pod: %w", err)
 	}
 	return stem, nil
@@ -73,13 +45,13 @@ func (d *Discovery) identity() (stem string, err error) {
 // findStatefulSet reads the pod until the API server answers, and returns the name of its
 // controller; "" if ctx ended first. It also returns the pod, or nil if this process may not read
 // it.
-func (d *Discovery) findStatefulSet(ctx context.Context, stem string) (name string, self *corev1.Pod, err error) {
-	log := d.log()
+func (c *Coordinator) findStatefulSet(ctx context.Context, stem string) (name string, self *corev1.Pod, err error) {
+	log := c.log()
 	api := objects.ErrorLogger{Log: log, Action: "read the pod"}
-	err = d.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
+	err = c.backoff().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (bool, error) {
 		attempt, cancel := context.WithTimeout(ctx, podTimeout)
 		defer cancel()
-		pod, err := d.Client.Pods.Get(attempt, d.Pod)
+		pod, err := c.Client.Pods.Get(attempt, c.Pod)
 		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
 			log.Info("cannot read the pod; taking the name of the StatefulSet from the pod's name",
 				"statefulset", stem, "err", err)
@@ -136,9 +108,9 @@ func controller(pod *corev1.Pod, stem string) (string, error) {
 	return owner.Name, nil
 }
 
-func (d *Discovery) backoff() wait.Backoff {
-	if d.Backoff.Duration > 0 {
-		return d.Backoff
+func (c *Coordinator) backoff() wait.Backoff {
+	if c.Backoff.Duration > 0 {
+		return c.Backoff
 	}
 	return wait.Backoff{Duration: 500 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 8, Cap: 30 * time.Second}
 }

@@ -225,17 +225,17 @@ func TestErrorsThatWaitingCannotFixAreReturned(t *testing.T) {
 	client := clientOf(fake.NewClientset(pod("fleet-7d9f8b-12345", owner("apps/v1", "ReplicaSet", "fleet-7d9f8b")),
 		pod("fleet-1", owner("apps.kruise.io/v1beta1", "StatefulSet", "fleet"))))
 	for _, c := range []struct {
-		discovery Discovery
-		want      []string
+		coordinator *Coordinator
+		want        []string
 	}{
-		{Discovery{Namespace: namespace, Pod: "fleet-0"}, []string{"client"}},
-		{Discovery{Client: client, Pod: "fleet-0"}, []string{"--pod-namespace"}},
-		{Discovery{Client: client, Namespace: namespace}, []string{"--pod"}},
-		{Discovery{Client: client, Namespace: namespace, Pod: "fleet"}, []string{"--pod", `"fleet"`}},
-		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-7d9f8b-12345"}, []string{"--pod", "ReplicaSet", "--total-shards"}},
-		{Discovery{Client: client, Namespace: namespace, Pod: "fleet-1"}, []string{"--pod", "apps.kruise.io/v1beta1", "--total-shards"}},
+		{&Coordinator{Namespace: namespace, Pod: "fleet-0"}, []string{"client"}},
+		{&Coordinator{Client: client, Pod: "fleet-0"}, []string{"--pod-namespace"}},
+		{&Coordinator{Client: client, Namespace: namespace}, []string{"--pod"}},
+		{&Coordinator{Client: client, Namespace: namespace, Pod: "fleet"}, []string{"--pod", `"fleet"`}},
+		{&Coordinator{Client: client, Namespace: namespace, Pod: "fleet-7d9f8b-12345"}, []string{"--pod", "ReplicaSet", "--total-shards"}},
+		{&Coordinator{Client: client, Namespace: namespace, Pod: "fleet-1"}, []string{"--pod", "apps.kruise.io/v1beta1", "--total-shards"}},
 	} {
-		err := c.discovery.run(t.Context(), func(a desiredState) { t.Errorf("delivered %v", a) })
+		err := c.coordinator.run(t.Context(), func(a desiredState) { t.Errorf("delivered %v", a) })
 		if err == nil || slices.ContainsFunc(c.want, func(s string) bool { return !strings.Contains(err.Error(), s) }) {
 			t.Errorf("error %v, want one with %q", err, c.want)
 		}
@@ -249,8 +249,8 @@ func TestDiscoveryEndsWithItsContext(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	d := Discovery{Client: clientOf(client), Namespace: namespace, Pod: "fleet-0"}
-	if err := d.run(ctx, func(desiredState) {}); err != nil {
+	c := Coordinator{Client: clientOf(client), Namespace: namespace, Pod: "fleet-0"}
+	if err := c.run(ctx, func(desiredState) {}); err != nil {
 		t.Errorf("run returned %v, want nil", err)
 	}
 }

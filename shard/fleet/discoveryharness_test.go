@@ -97,11 +97,11 @@ func (a adapter[T, L]) MergePatch(ctx context.Context, name string, patch []byte
 	return a.typed.Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{})
 }
 
-// rig runs one Discovery against a fake API.
+// rig runs one Coordinator's discovery of its StatefulSet against a fake API.
 type rig struct {
 	t      *testing.T
 	client *fake.Clientset
-	d      Discovery
+	c      Coordinator
 	got    chan shard.Assignment
 	log    lockedBuffer
 	stop   func()
@@ -114,7 +114,7 @@ func prepare(t *testing.T, podName string, existing ...runtime.Object) *rig {
 		client: fake.NewClientset(existing...),
 		got:    make(chan shard.Assignment, 100),
 	}
-	r.d = Discovery{
+	r.c = Coordinator{
 		Client:    clientOf(r.client),
 		Namespace: namespace,
 		Pod:       podName,
@@ -124,17 +124,23 @@ func prepare(t *testing.T, podName string, existing ...runtime.Object) *rig {
 	return r
 }
 
-// run delivers the desired state of the StatefulSet until ctx ends, without a Coordinator.
-func (d *Discovery) run(ctx context.Context, changed func(desiredState)) error {
-	stem, err := d.identity()
+// run delivers the desired state of the StatefulSet until ctx ends, without coordinating.
+func (c *Coordinator) run(ctx context.Context, changed func(desiredState)) error {
+	stem, err := c.identity()
 	if err != nil {
 		return err
 	}
-	name, _, err := d.findStatefulSet(ctx, stem)
+	name, _, err := c.findStatefulSet(ctx, stem)
 	if err != nil || name == "" {
 		return err
 	}
-	d.newStatefulSetWatcher(name, changed).Run(ctx)
+	var last desiredState
+	c.newStatefulSetWatcher(name, func(w observedDesired) {
+		if w.desiredState != last {
+			last = w.desiredState
+			changed(last)
+		}
+	}).Run(ctx)
 	return nil
 }
 
@@ -143,7 +149,7 @@ func (r *rig) run() {
 	ended := make(chan error, 1)
 	var inside atomic.Int32
 	go func() {
-		ended <- r.d.run(ctx, func(w desiredState) {
+		ended <- r.c.run(ctx, func(w desiredState) {
 			if inside.Add(1) != 1 {
 				r.t.Error("two calls of changed run concurrently")
 			}

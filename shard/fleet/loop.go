@@ -44,21 +44,18 @@ var (
 // the channels, the values that are safe for concurrent use, and the watchers.
 type loop struct {
 	*Coordinator
-	name        string // of the StatefulSet
-	log         *slog.Logger
-	planner     planner
-	desired     atomic.Pointer[desiredState]
-	desiredAsOf atomic.Pointer[time.Time] // start of the last complete list of the StatefulSet
-	excluded    atomic.Pointer[time.Time] // last time the StatefulSet did not include this replica
-	sets        *statefulSetWatcher
-	store       *topologyStore
-	podTracker  *podTracker
+	name       string // of the StatefulSet
+	log        *slog.Logger
+	planner    planner
+	desired    atomic.Pointer[observedDesired] // nil before the StatefulSet was read
+	sets       *statefulSetWatcher
+	store      topologyStore
+	podTracker *podTracker
 
 	changed  chan struct{} // notified of everything that a decision depends on
 	selected chan struct{} // notified when the StatefulSet's selector is known
 
-	unusable error // why the ConfigMap is unusable; else nil
-	stopping bool  // the replica was asked to stop
+	stopping bool // the replica was asked to stop
 
 	writing           bool       // a write is in progress
 	written           chan error // its result
@@ -105,13 +102,13 @@ func waitTime(until time.Time) time.Duration {
 // step updates the plan, passes it to the member, and starts a write or read if one is due. It
 // returns when to step again without an event; zero: never.
 func (l *loop) step(ctx context.Context) (again time.Time) {
-	object, snap := l.snapshot()
+	object, snap, unusable := l.snapshot()
 	before := l.planner
 	pl := &l.planner
 	pl.update(snap)
 	switch {
 	case snap.known && (snap.usable || pl.uncoordinated):
-		l.logCoordination(l.unusable)
+		l.logCoordination(unusable)
 	case before.unavailableSince.IsZero() && !pl.unavailableSince.IsZero() && snap.absent && pl.plan.Active == 0:
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
@@ -195,23 +192,21 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	return l.lastRelist.Add(l.relistBackoff)
 }
 
-// snapshot returns the current state.
-func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot) {
-	s := l.store.read()
+// snapshot returns the current state, and why the ConfigMap is unusable, if it is.
+func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, unusable error) {
+	s, w := l.store.read(), load(&l.desired)
 	snap = snapshot{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
-		// desired is loaded last, so that it is not older than desiredAsOf says.
-		desiredAsOf: load(&l.desiredAsOf), excluded: load(&l.excluded), desired: load(&l.desired),
+		desired: w.desiredState, desiredAsOf: w.asOf, excluded: w.excluded,
 	}
 	l.recordStop(&snap)
-	err := cmp.Or(s.err, l.writeErr)
-	snap.usable, snap.absent = err == nil && s.object != nil, errors.Is(err, errMissing)
-	l.unusable = err
+	unusable = cmp.Or(s.err, l.writeErr)
+	snap.usable, snap.absent = unusable == nil && s.object != nil, errors.Is(unusable, errMissing)
 	if l.Standby {
 		all, permanent := l.podTracker.read()
 		snap.peers, snap.standby = all, !permanent
 	}
-	return s.object, snap
+	return s.object, snap, unusable
 }
 
 // recordStop records whether the replica was asked to stop. If so, it reads both objects again, to

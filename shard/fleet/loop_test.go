@@ -48,11 +48,11 @@ func TestUnansweredReadOfThePodIsRetried(t *testing.T) {
 		f := newTestFleet(t, 1, pod("fleet-0", owner("apps/v1", "StatefulSet", "fleet")))
 		client := clientOf(f.client)
 		client.Pods = &hanging[*corev1.Pod]{API: client.Pods}
-		d := Discovery{Client: client, Namespace: namespace, Pod: "fleet-0"}
+		c := Coordinator{Client: client, Namespace: namespace, Pod: "fleet-0"}
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		name, self, err := d.findStatefulSet(ctx, "fleet")
+		name, self, err := c.findStatefulSet(ctx, "fleet")
 		if took := time.Since(began); name != "fleet" || self == nil || err != nil || took < podTimeout || took > podTimeout+time.Minute {
 			t.Errorf("got %q, pod %v, error %v after %s, want the pod after %s", name, self, err, took, podTimeout)
 		}

@@ -98,14 +98,16 @@ func (c *Coordinator) Overview() Overview {
 		Status: c.Status(), StatefulSet: l.name, Topology: l.store.Name,
 		LastContact: LastContact{StatefulSet: l.sets.State().LastContact, Topology: l.store.State().LastContact},
 	}
-	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired)}
+	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired).desiredState}
 	snap.standby = o.Standby
 	snap.peers, _ = l.podTracker.read()
 	o.LastContact.Pods = l.podTracker.State().LastContact
-	o.addReplicas(snap, func(r *Replica) {
+	o.addReplicas(snap)
+	for i := range o.Replicas {
+		r := &o.Replicas[i]
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
 		r.Holds = snap.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
-	})
+	}
 	return o
 }
 
@@ -150,21 +152,22 @@ func (o Overview) Late() (late []int) {
 // with others.
 func StaticOverview(a shard.Assignment) Overview {
 	o := Overview{Status: Status{Ordinal: a.Ordinal, Active: a.Total, Desired: a.Total}}
-	o.addReplicas(snapshot{}, func(*Replica) {})
+	o.addReplicas(snapshot{})
 	return o
 }
 
-// addReplicas adds the replicas. describe fills in the rest of each.
-func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
+// addReplicas adds the replicas, without what they have in a fleet only.
+func (o *Overview) addReplicas(snap snapshot) {
 	if o.Active == 0 {
 		return
 	}
 	var active, target shard.Table
 	if max(o.Active, o.Target) <= maxReplicasWithRanges {
-		active, target = tableOf(o.Active), tableOf(o.Target)
+		active, _ = shard.NewTable(o.Active)
+		target, _ = shard.NewTable(o.Target) // the zero table without a target
 	}
 	for _, ordinal := range o.ordinals(snap.peers) {
-		r := Replica{
+		o.Replicas = append(o.Replicas, Replica{
 			Ordinal:  ordinal,
 			Self:     ordinal == o.Ordinal,
 			State:    snap.podState(ordinal + o.start),
@@ -173,9 +176,7 @@ func (o *Overview) addReplicas(snap snapshot, describe func(*Replica)) {
 			Own:      active.Ranges(ordinal),
 			Next:     target.Ranges(ordinal - o.shift),
 			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
-		}
-		describe(&r)
-		o.Replicas = append(o.Replicas, r)
+		})
 	}
 }
 
@@ -192,12 +193,6 @@ func (o *Overview) ordinals(present peers) []int {
 		all[number-o.start] = true
 	}
 	return slices.Sorted(maps.Keys(all))
-}
-
-// tableOf returns the table for a number of replicas, or the zero table if that is out of range.
-func tableOf(total int) shard.Table {
-	table, _ := shard.NewTable(total)
-	return table
 }
 
 func (snap snapshot) podState(number int) PodState {

@@ -171,8 +171,12 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	snap := snapshot{standby: true, peers: peers{
 		10: {ready: true, address: "10.0.0.10"}, 11: {reason: "CrashLoopBackOff"}, 15: {ready: true, terminating: true},
 	}}
-	o.addReplicas(snap, func(r *Replica) { r.Pod = "described" })
-	active, target := tableOf(3), tableOf(2)
+	o.addReplicas(snap)
+	active, errActive := shard.NewTable(3)
+	target, errTarget := shard.NewTable(2)
+	if err := errors.Join(errActive, errTarget); err != nil {
+		t.Fatal(err)
+	}
 	want := []Replica{
 		{Ordinal: 0, State: PodReady, Address: "10.0.0.10", Own: active.Ranges(0), ServedBy: new(0)},
 		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), Next: target.Ranges(0)},
@@ -185,7 +189,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	for i, r := range o.Replicas {
 		w := want[i]
 		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || !reflect.DeepEqual(r.ServedBy, w.ServedBy) ||
-			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Pod != "described" || r.Address != w.Address || r.Reason != w.Reason {
+			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Address != w.Address || r.Reason != w.Reason {
 			t.Errorf("got %+v, want %+v", r, w)
 		}
 	}
@@ -205,7 +209,7 @@ func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 		ranges         bool
 	}{{maxReplicasWithRanges, 0, true}, {1, maxReplicasWithRanges, true}, {maxReplicasWithRanges + 1, 0, false}, {1, maxReplicasWithRanges + 1, false}} {
 		o := Overview{Status: Status{Active: c.active, Target: c.target}}
-		o.addReplicas(snapshot{}, func(*Replica) {})
+		o.addReplicas(snapshot{})
 		if got := o.Replicas[0].Own != nil; got != c.ranges {
 			t.Errorf("active %d, target %d: got ranges %t, want %t", c.active, c.target, got, c.ranges)
 		}

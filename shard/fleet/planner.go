@@ -71,6 +71,7 @@ type planner struct {
 	standbyState     standbyState // used with standby
 
 	implausible     error       // why a valid topology is not followed; else nil
+	joins           bool        // this replica nevertheless moves to the target of that topology
 	rejected        int         // number of implausible topologies
 	unknownRevision setRevision // of the topology, if this replica has not seen that revision of the StatefulSet
 	staleSince      time.Time   // since when desired may be stale; else zero
@@ -96,7 +97,7 @@ func (pl *planner) update(snap snapshot) {
 	}
 	pl.handleRewind(snap)
 	before := pl.implausible
-	if pl.implausible = pl.checkPlausible(snap); pl.implausible != nil && before == nil {
+	if pl.joins, pl.implausible = pl.checkPlausible(snap); pl.implausible != nil && before == nil {
 		pl.rejected++
 	}
 	pl.updateTables(snap)
@@ -138,6 +139,10 @@ func (pl *planner) updateTables(snap snapshot) {
 	case isNewer:
 		pl.keepServing(snap, newer)
 		return
+	case pl.joins: // from the table by which this replica serves
+		serving := pl.effective(pl.last, snap).active()
+		t.Active, t.Start = serving.total, serving.start
+		pl.last, pl.invalidSince = t, time.Time{}
 	case problem != nil:
 		pl.problem = problem
 		if pl.invalidSince.IsZero() {

@@ -22,22 +22,21 @@ func (e *implausibleError) Error() string {
 		e.shards.total, e.shards.start)
 }
 
-// checkPlausible returns an error if the topology is valid but implausible.
-func (pl *planner) checkPlausible(snap snapshot) error {
+// checkPlausible returns an error if the topology is valid but implausible. joins is set if this replica
+// nevertheless moves to the target, from the table by which it serves. Otherwise replicas that serve by
+// different tables would replace one another's topology without end.
+func (pl *planner) checkPlausible(snap snapshot) (joins bool, err error) {
 	t := snap.topology
 	if readable := snap.usable && snap.err == nil; !readable || pl.ignores(t) {
-		return nil
+		return false, nil
 	}
-	shards := []members{t.active()}
-	if t.scheduled() && t.Target != 0 {
-		shards = append(shards, t.target())
+	if t.scheduled() && t.Target != 0 && !pl.isPlausible(snap, t.target()) {
+		return false, &implausibleError{t.target()}
 	}
-	for _, n := range shards {
-		if !pl.isPlausible(snap, n) {
-			return &implausibleError{n}
-		}
+	if !pl.isPlausible(snap, t.active()) {
+		return t.Target != 0 && pl.last.Generation != 0, &implausibleError{t.active()}
 	}
-	return nil
+	return false, nil
 }
 
 // isPlausible reports whether something other than the topology confirms that the fleet serves by a
@@ -70,7 +69,7 @@ func (pl *planner) restoreDelay() time.Duration {
 	if pl.implausible != nil {
 		return initialWait
 	}
-	return min(restoreGrace, initialWait)
+	return restoreGrace
 }
 
 // setRevision identifies one state of a StatefulSet.

@@ -43,6 +43,16 @@ func TestForgedTopologyRemovesNoObject(t *testing.T) {
 			f.Generation = lastGeneration - 1
 			return f
 		},
+		"far too many shards that move to the desired ones": func(s *simulation) topology {
+			f := s.farAhead(members{0, shard.MaxTotal})
+			f.Target = s.desired.Total
+			return f
+		},
+		"far too many shards that move to a few too many": func(s *simulation) topology {
+			f := s.farAhead(members{0, shard.MaxTotal})
+			f.Target = s.desired.Total + 2
+			return f
+		},
 		"a switch in the past": func(s *simulation) topology {
 			f := s.farAhead(s.desired.members())
 			f.Target, f.SwitchAt = shard.MaxTotal, s.now.Add(-time.Hour)
@@ -94,8 +104,8 @@ func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 	}
 }
 
-// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. Reports of five
-// replicas make it follow the table of 5.
+// A replica was cut off while the fleet grew from 3 to 5 and began to shrink to 2. It takes part in the change to 2.
+// Reports of five replicas make it follow the table of 5.
 func TestMissedSwitchIsFollowed(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
@@ -104,15 +114,31 @@ func TestMissedSwitchIsFollowed(t *testing.T) {
 	snap.desired.Total, snap.desired.Revision = 2, 9
 	snap.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
 	snap.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
-	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil || !strings.Contains(pl.problem.Error(), "5 shards") {
-		t.Errorf("four reports: got plan %+v, problem %v, want 3 active and a problem", pl.plan, pl.problem)
+	if pl.update(snap); pl.plan.Active != 3 || pl.plan.Target != 2 || pl.implausible == nil || !strings.Contains(pl.implausible.Error(), "5 shards") {
+		t.Errorf("four reports: got plan %+v, error %v, want 3 active, target 2 and an error", pl.plan, pl.implausible)
 	}
-	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Generation != 4 {
-		t.Errorf("propose() = %v, %t, want generation 4 with 3 active", next, ok)
+	if next, ok := pl.propose(snap); ok {
+		t.Errorf("propose() = %v, want none", next)
 	}
 	snap.reports[4] = replicaReport{}
-	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.problem != nil {
-		t.Errorf("five reports: got plan %+v, problem %v, want 5 active and target 2", pl.plan, pl.problem)
+	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.implausible != nil {
+		t.Errorf("five reports: got plan %+v, error %v, want 5 active and target 2", pl.plan, pl.implausible)
+	}
+
+	// Without a target, the replica writes the table of 3 again, and with it the change to 2.
+	snap.topology.Generation, snap.topology.Target, snap.reports = 9, 0, nil
+	pl.last, pl.plan = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}, shard.Plan{Active: 3, Target: 3}
+	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil {
+		t.Errorf("no report: got plan %+v, problem %v, want 3 active and a problem", pl.plan, pl.problem)
+	}
+	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Target != 2 || next.Generation != 10 {
+		t.Errorf("propose() = %v, %t, want generation 10 with 3 active and target 2", next, ok)
+	}
+
+	// A replica that has just started serves by no table yet, so it does not take part.
+	snap.topology.Target, pl = 2, planner{}
+	if pl.update(snap); pl.plan.Active != 0 || pl.problem == nil {
+		t.Errorf("just started: got plan %+v, problem %v, want no plan and a problem", pl.plan, pl.problem)
 	}
 }
 
@@ -147,6 +173,33 @@ func TestPlausibleTables(t *testing.T) {
 	}
 	if pl.rejected != 2 {
 		t.Errorf("%d topologies were rejected, want 2", pl.rejected)
+	}
+}
+
+// Two replicas that were cut off serve by tables of 5 and 3 shards. The StatefulSet specifies 2, the ConfigMap has lost
+// its data, and the pods that could confirm either table are gone. Each serves by its own table until both switch to 2.
+func TestReplicasThatServeByDifferentTablesAgree(t *testing.T) {
+	for seed := range uint64(6) {
+		s := steadyFleet(t, seed, 2)
+		tables := []int{5, 3}
+		for number, active := range tables {
+			p := s.pods[number]
+			p.planner.last = topology{Generation: int64(4 + number), Active: active, Set: s.desired.Set, Revision: s.desired.Revision}
+			p.planner.plan = p.planner.last.plan(number, s.now)
+		}
+		s.data, s.writes = map[string]string{}, 0
+		s.version++
+		s.advance(time.Second)
+		for s.tick(); s.topology().Active != 2; s.tick() {
+			for number, active := range tables {
+				if p := s.pods[number]; p.plan.Active != active && p.plan.Active != 2 || s.writes > 10 {
+					s.fatal("seed %d: replica %d has plan %+v after %d writes of the topology", seed, number, p.plan, s.writes)
+				}
+			}
+		}
+		if s.checkAtRest(10 * time.Second); t.Failed() || s.coverage() != 1 {
+			s.fatal("seed %d: coverage is %.2f at the end, want 1; worst %s", seed, s.coverage(), s.worst)
+		}
 	}
 }
 

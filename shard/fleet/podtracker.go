@@ -3,7 +3,6 @@ package fleet
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -65,8 +64,7 @@ func (r *podTracker) read() (all peers, permanent bool) {
 	}
 	all = peers{}
 	for name, pod := range now.Objects {
-		stem, number, err := shard.Ordinal(name)
-		if err == nil && stem == r.set && name == stem+"-"+strconv.Itoa(number) {
+		if stem, number, err := shard.Ordinal(name); err == nil && stem == r.set {
 			all[number] = peerOf(pod)
 		}
 	}

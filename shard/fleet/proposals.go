@@ -53,7 +53,7 @@ func (pl *planner) propose(snap snapshot) (topology, bool) {
 		next := pl.restored(snap, s, t.Generation)
 		next.Revision = 0 // the generation of the StatefulSet went back as well
 		return next, true
-	case snap.err == nil && pl.implausible == nil:
+	case snap.err == nil && (pl.implausible == nil || pl.joins):
 		if next, ok := t.next(s); ok {
 			return next, true
 		}
@@ -105,12 +105,15 @@ func (pl *planner) step(snap snapshot) step {
 }
 
 // restored returns the last known topology under a new generation. Replicas have to report again
-// that they hold the target.
+// that they hold the target. The target is set at once, so that replicas that serve by other tables join.
 func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
 	t := pl.effective(pl.last, snap)
-	t.Generation = nextGeneration(max(t.Generation, generation, newestGeneration(s.Reports)))
-	t.SwitchAt = time.Time{}
-	return t
+	t.Generation, t.SwitchAt = max(t.Generation, generation, newestGeneration(s.Reports)), time.Time{}
+	next, ok := t.retarget(s)
+	if !ok {
+		next.Generation = nextGeneration(t.Generation)
+	}
+	return next
 }
 
 // replaceNewer replaces a topology whose format no replica of the fleet knows any more, as after a

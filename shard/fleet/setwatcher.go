@@ -19,26 +19,31 @@ const relistInterval = 5 * time.Minute
 // belong to the goroutine of Run.
 type statefulSetWatcher struct {
 	*objects.Watcher[*appsv1.StatefulSet]
-	ordinal int                      // number at the end of the pod's name
-	changed func(desiredState)       // receives each new desired state
-	listed  func(listedAt time.Time) // receives the start of the last list, after its desired state; may be nil
+	ordinal int                   // number at the end of the pod's name
+	changed func(observedDesired) // called after each change of the StatefulSet, and after each list
+	last    observedDesired
+	state   loggedState
+}
 
-	last  desiredState // Total is 0 before the first delivery
-	state loggedState
+// observedDesired is the desired state as the watch of the StatefulSet has delivered it.
+type observedDesired struct {
+	desiredState           // Total is 0 before the first that can be followed
+	asOf         time.Time // start of the last list that confirmed it
+	excluded     time.Time // last time that it did not include this replica
 }
 
 // newStatefulSetWatcher returns a watcher of the named StatefulSet.
-func (d *Discovery) newStatefulSetWatcher(name string, changed func(desiredState)) *statefulSetWatcher {
-	_, ordinal, _ := shard.Ordinal(d.Pod) // identity has checked it
+func (c *Coordinator) newStatefulSetWatcher(name string, changed func(observedDesired)) *statefulSetWatcher {
+	_, ordinal, _ := shard.Ordinal(c.Pod) // identity has checked it
 	f := &statefulSetWatcher{ordinal: ordinal, changed: changed}
 	f.Watcher = objects.NewWatcher(objects.Options[*appsv1.StatefulSet]{
-		API: d.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: d.log().With("statefulset", name),
-		RelistInterval: relistInterval, Backoff: d.backoff(), Changed: f.observe,
+		API: c.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: c.log().With("statefulset", name),
+		RelistInterval: relistInterval, Backoff: c.backoff(), Changed: f.observe,
 	})
 	return f
 }
 
-// observe delivers the desired state if it has changed.
+// observe delivers the desired state.
 func (f *statefulSetWatcher) observe(now objects.State[*appsv1.StatefulSet]) {
 	if now.Objects == nil {
 		return
@@ -46,11 +51,10 @@ func (f *statefulSetWatcher) observe(now objects.State[*appsv1.StatefulSet]) {
 	if set := now.Objects[f.Name]; set == nil {
 		f.keepAssignment("gone", "StatefulSet does not exist")
 	} else {
-		f.deliver(desiredStateOf(set, f.ordinal))
+		f.follow(desiredStateOf(set, f.ordinal))
 	}
-	if f.listed != nil {
-		f.listed(now.ListedAt)
-	}
+	f.last.asOf = now.ListedAt
+	f.changed(f.last)
 }
 
 // desiredStateOf returns the desired state for the replica whose pod's name ends in ordinal.
@@ -75,7 +79,8 @@ func desiredStateOf(set *appsv1.StatefulSet, ordinal int) desiredState {
 	return w
 }
 
-func (f *statefulSetWatcher) deliver(next desiredState) {
+// follow records a desired state, unless the fleet cannot have as many replicas.
+func (f *statefulSetWatcher) follow(next desiredState) {
 	switch {
 	case next.Total < 1:
 		f.keepAssignment("scaled to 0", "StatefulSet is scaled to 0")
@@ -86,15 +91,17 @@ func (f *statefulSetWatcher) deliver(next desiredState) {
 		return
 	}
 	restored := f.state.changedTo("followed")
-	if next == f.last {
+	if next == f.last.desiredState {
 		if restored {
 			f.Logger.Info("StatefulSet is usable again; the assignment is unchanged")
 		}
 		return
 	}
-	f.last = next
+	f.last.desiredState = next
+	if !next.members().has(next.number()) {
+		f.last.excluded = time.Now()
+	}
 	f.Logger.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
-	f.changed(next)
 }
 
 // keepAssignment logs once why the last assignment stays valid although the StatefulSet changed.
@@ -109,18 +116,16 @@ func (f *statefulSetWatcher) keepAssignment(state, message string, args ...any) 
 	f.Logger.Warn(message+"; keeping the assignment", append(args, "shard", f.last.Ordinal, "total", f.last.Total)...)
 }
 
-// onDesiredState stores a new desired state. The selector of a StatefulSet is immutable, but a
+// onDesiredState stores the desired state. The selector of a StatefulSet is immutable, but a
 // StatefulSet can be recreated under the same name with another one.
-func (l *loop) onDesiredState(w desiredState) {
-	if !w.members().has(w.number()) {
-		now := time.Now()
-		l.excluded.Store(&now)
-	}
+func (l *loop) onDesiredState(w observedDesired) {
 	before := l.desired.Swap(&w)
 	notify(l.changed)
-	notify(l.selected)
-	if l.podTracker != nil && before != nil && before.Selector != w.Selector {
+	if before != nil && before.Selector != w.Selector {
 		l.podTracker.Relist()
+	}
+	if w.Total > 0 {
+		notify(l.selected)
 	}
 }
 

@@ -46,7 +46,7 @@ func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got desiredState
-			f := (&Discovery{Pod: "fleet-12", Client: &Client{}}).newStatefulSetWatcher("fleet", func(d desiredState) { got = d })
+			f := (&Coordinator{Pod: "fleet-12", Client: &Client{}}).newStatefulSetWatcher("fleet", func(w observedDesired) { got = w.desiredState })
 			s := set("fleet", 3)
 			s.Spec.Selector = &metav1.LabelSelector{}
 			c.set(s)
@@ -59,7 +59,7 @@ func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
 }
 
 func TestRetriesOfTheCoordinatorBackOff(t *testing.T) {
-	backoff := (&Discovery{}).backoff()
+	backoff := (&Coordinator{}).backoff()
 	first := backoff.Step()
 	if first < time.Second/2 || first > time.Second {
 		t.Errorf("first retry after %s, want half a second to one second", first)

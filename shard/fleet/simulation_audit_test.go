@@ -93,9 +93,13 @@ func (s *simulation) audit() {
 	}
 }
 
-// checkAtRest waits, and then checks that the fleet is in the desired state.
+// checkAtRest waits, and then checks that the fleet is in the desired state and that nothing changes any more.
 func (s *simulation) checkAtRest(rest time.Duration) {
 	s.advance(rest)
+	before := s.version
+	if s.advance(5 * time.Second); s.version != before {
+		s.t.Errorf("the ConfigMap and the pods changed %d times in 5 s, want none at the end", s.version-before)
+	}
 	desired := s.desired.members()
 	for number := range simMaxReplicas {
 		p := s.pods[number]

@@ -70,7 +70,8 @@ func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 	t.Logf("worst %s in %d histories, %s allowed", worst, seeds(), simWindow)
 }
 
-// The ConfigMap is deleted, emptied, garbled and edited at random moments.
+// The ConfigMap is deleted, emptied, garbled and edited at random moments. Meanwhile replicas crash, are cut off, or
+// lack the rights to the ConfigMap.
 func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 	var counts simCounts
 	for seed := range seeds() {
@@ -81,11 +82,9 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 			if s.random.IntN(2) == 0 {
 				s.scale(1 + s.random.IntN(simMaxReplicas))
 			}
+			s.disturbReplica()
 		}
-		if s.data == nil {
-			s.data = map[string]string{}
-			s.version++
-		}
+		s.endDisturbances()
 		s.checkAtRest(switchTimeout + time.Minute) // until then, replicas wait for a switch at a wrong time
 		counts.add(s)
 		if t.Failed() {
@@ -93,6 +92,38 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 		}
 	}
 	counts.check(t, 3, 0, 0)
+}
+
+// disturbReplica may cut a replica off from the API server, deny it the ConfigMap, or end its process.
+func (s *simulation) disturbReplica() {
+	number := s.random.IntN(simMaxReplicas)
+	p, until := s.pods[number], s.now.Add(s.randomUpTo(time.Minute))
+	if p == nil {
+		return
+	}
+	switch s.random.IntN(4) {
+	case 0:
+		s.logf("%d is cut off until %s", number, until.Format("04:05"))
+		p.cutOff = until
+	case 1:
+		s.logf("%d is denied until %s", number, until.Format("04:05"))
+		p.denied, p.version = until, -1
+	case 2:
+		s.crash()
+	}
+}
+
+// endDisturbances lets all replicas read and write the ConfigMap, which exists.
+func (s *simulation) endDisturbances() {
+	for _, p := range s.pods {
+		if p != nil {
+			p.cutOff, p.denied, p.version = time.Time{}, time.Time{}, -1
+		}
+	}
+	if s.data == nil {
+		s.data = map[string]string{}
+		s.version++
+	}
 }
 
 func (s *simulation) corruptConfigMap() {

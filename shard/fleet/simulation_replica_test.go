@@ -12,7 +12,9 @@ import (
 func (s *simulation) run(number int, p *simPod) {
 	due := s.receive(number, p)
 	if p.write != nil && s.now.After(p.written) {
-		_ = p.write() // after a conflict the replica updates again
+		if !s.now.Before(p.cutOff) && !s.now.Before(p.denied) {
+			_ = p.write() // after a conflict the replica updates again
+		}
 		p.write, due = nil, true
 	}
 	if p.plan != (shard.Plan{}) && s.settle(number, p) {
@@ -38,6 +40,12 @@ func (s *simulation) run(number int, p *simPod) {
 
 // receive delivers changes to a replica and reports whether there were any.
 func (s *simulation) receive(number int, p *simPod) (changed bool) {
+	if s.now.Before(p.cutOff) {
+		return false
+	}
+	if !p.denied.IsZero() && !s.now.Before(p.denied) {
+		p.denied, p.version = time.Time{}, -1
+	}
 	if stale := !p.planner.staleSince.IsZero(); stale && p.relistAt.IsZero() {
 		p.relistAt = s.now.Add(s.randomUpTo(simLatency) + simTick)
 	}
@@ -47,6 +55,9 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
 		}
 		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
+		if !p.denied.IsZero() {
+			seen = snapshot{known: true}
+		}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
 		if relisted || !p.silentWatch || p.seen.desired.Total == 0 {
 			seen.desired = s.desired
@@ -88,6 +99,7 @@ func (s *simulation) decide(number int, p *simPod) {
 				s.logf("%d writes %v", number, t)
 				s.data[topologyKey] = t.String()
 				s.version++
+				s.writes++
 			}
 			return nil
 		}

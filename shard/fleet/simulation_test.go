@@ -55,6 +55,7 @@ type simulation struct {
 
 	// Counters for simCounts.
 	active    topology // topology of the last switch
+	writes    int      // of a topology
 	switches  int      // of the table
 	moved     int      // objects whose owner changed in a switch
 	takeovers int      // times that a replica began to serve its neighbour's shard
@@ -81,6 +82,8 @@ type simPod struct {
 	deleted     time.Time // zero: not deleted
 	restarts    time.Time // zero: running
 	silentWatch bool      // its watch of the StatefulSet delivers nothing
+	cutOff      time.Time // until then it receives nothing, and its writes fail
+	denied      time.Time // until then it may neither read nor write the ConfigMap
 
 	probed     time.Time // time of the next readiness probe
 	reported   bool      // the pod's condition Ready
@@ -95,8 +98,12 @@ func newSimulation(t *testing.T, seed uint64) *simulation {
 			t.Fatal(err)
 		}
 		for h := range simObjects {
-			// Spread over the ring like the hashes of UIDs.
-			s.own[n][table.Owner(uint64(h)*(^uint64(0)/simObjects)+12345)] |= 1 << h
+			hash := uint64(h)*(^uint64(0)/simObjects) + 12345 // spread over the ring like the hashes of UIDs
+			for ordinal := range n {
+				if table.Ranges(ordinal).Contains(hash) {
+					s.own[n][ordinal] |= 1 << h
+				}
+			}
 		}
 	}
 	return s

@@ -60,8 +60,16 @@ func (s Status) HasStandby() bool { return s.Standby && !s.leaves }
 // ctx, if there is one. A replica whose pod no longer exists stops waiting after some seconds. The
 // error is that of ctx. Call Drain once.
 func (c *Coordinator) Drain(ctx context.Context) error {
-	c.requestStop(ctx)
-	c.waitForScaleDown(ctx)
+	stopBy, ok := ctx.Deadline()
+	if !ok {
+		stopBy = time.Now().Add(noDeadline)
+	}
+	c.stopBy.Store(&stopBy)
+	c.HoldsChanged() // wakes the loop
+	// The replica may not know yet that a scale-down removes it.
+	learning, cancelLearning := context.WithTimeout(ctx, scaleDownWait)
+	defer cancelLearning()
+	_ = c.poll(learning, func(s Status) bool { return !s.Coordinated || s.Standby || s.leaves })
 	if !c.Status().mustKeepServing() {
 		return nil
 	}
@@ -116,25 +124,6 @@ const (
 	scaleDownWait = time.Second
 )
 
-// requestStop tells the loop that the replica was asked to stop.
-func (c *Coordinator) requestStop(ctx context.Context) {
-	by, ok := ctx.Deadline()
-	if !ok {
-		by = time.Now().Add(noDeadline)
-	}
-	c.stopBy.Store(&by)
-	if l := c.loop.Load(); l != nil {
-		notify(l.changed)
-	}
-}
-
-// waitForScaleDown waits up to scaleDownWait until the replica learns that a scale-down removes it.
-func (c *Coordinator) waitForScaleDown(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, scaleDownWait)
-	defer cancel()
-	_ = c.poll(ctx, func(s Status) bool { return !s.Coordinated || s.Standby || s.leaves })
-}
-
 // publishStatus updates the status and logs what has changed.
 func (l *loop) publishStatus(before planner, snap snapshot) {
 	pl := &l.planner
@@ -158,7 +147,7 @@ func (l *loop) publishStatus(before planner, snap snapshot) {
 		l.status.Store(&s)
 		l.logPlan(before)
 	}
-	l.logProblem(before)
+	l.logProblem(before, snap)
 }
 
 // isNewer reports whether an error is a [newerError].
@@ -167,12 +156,12 @@ func isNewer(err error) bool {
 	return ok
 }
 
-func (l *loop) logProblem(before planner) {
+func (l *loop) logProblem(before planner, snap snapshot) {
 	pl := &l.planner
 	switch {
 	case pl.rewinds != before.rewinds:
 		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
-			"listing the StatefulSet again", "overruled", pl.ignores(l.store.read().topology))
+			"listing the StatefulSet again", "overruled", pl.ignores(snap.topology))
 	case isNewer(pl.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping the current plan", "err", pl.problem)
 	case pl.rejected != before.rejected:

@@ -181,9 +181,9 @@ func (f *testFleet) startMember(ordinal int, standby bool, member Member) *testR
 		member = &g.fakeMember
 	}
 	g.Coordinator = &Coordinator{
-		Discovery: Discovery{Client: cmp.Or(f.api, clientOf(f.client)), Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
-			Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(f.backoff, time.Second)}},
 		Member: member,
+		Client: cmp.Or(f.api, clientOf(f.client)), Namespace: namespace, Pod: fmt.Sprint("fleet-", ordinal), Standby: standby,
+		Logger: slog.New(slog.NewTextHandler(&g.log, nil)), Backoff: wait.Backoff{Duration: cmp.Or(f.backoff, time.Second)},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -96,12 +96,9 @@ func (t topology) text(format int) string {
 func (t topology) active() members { return members{t.Start, t.Active} }
 func (t topology) target() members { return members{t.TargetStart, t.Target} }
 
-// toJSON returns plain data as JSON.
-func toJSON[T any](v T) string {
-	text, err := json.Marshal(v)
-	if err != nil { // only for a time outside the years 0 to 9999
-		return ""
-	}
+// toJSON returns plain data as JSON; "" if it has a time outside the years 0 to 9999.
+func toJSON(v any) string {
+	text, _ := json.Marshal(v)
 	return string(text)
 }
 
@@ -203,8 +200,8 @@ func (t topology) next(s step) (topology, bool) {
 	case t.scheduled() && !s.SwitchOverdue:
 		return t, false
 	}
-	if goal := t.desiredMembers(s); goal != t.active() && goal != t.target() || goal == t.active() && t.Target != 0 {
-		return t.retarget(goal, s), true
+	if next, ok := t.retarget(s); ok {
+		return next, true
 	}
 	switch ready := s.MustSwitch || t.allHold(s.Reports); {
 	case t.Target != 0 && ready:
@@ -235,9 +232,13 @@ func nextGeneration(generation int64) int64 {
 	return generation + 1
 }
 
-// retarget returns a topology with another target. The active table as the target cancels the
-// transition.
-func (t topology) retarget(goal members, s step) topology {
+// retarget returns the topology with the target that it should have, or false if it has that already. The active
+// table as the target cancels the transition.
+func (t topology) retarget(s step) (topology, bool) {
+	goal := t.desiredMembers(s)
+	if goal == t.target() || goal == t.active() && t.Target == 0 {
+		return t, false
+	}
 	next := topology{
 		Generation: nextGeneration(t.Generation), Active: t.Active, Start: t.Start,
 		Set: s.Desired.Set, Revision: s.Desired.Revision, StartedAt: s.Now.UTC(),
@@ -245,7 +246,7 @@ func (t topology) retarget(goal members, s step) topology {
 	if goal != t.active() {
 		next.Target, next.TargetStart = goal.total, goal.start
 	}
-	return next
+	return next, true
 }
 
 // outdated reports whether the StatefulSet has changed since the decision.

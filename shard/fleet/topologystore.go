@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"strconv"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,15 +14,11 @@ import (
 // topologyStore keeps this replica's copy of the topology ConfigMap, and writes to it.
 type topologyStore struct {
 	*objects.Watcher[*corev1.ConfigMap]
-
-	mu       sync.Mutex
-	parsed   *corev1.ConfigMap // the version of contents; nil before the first
-	contents contents
 }
 
 // newTopologyStore returns the store of the named ConfigMap.
-func (l *loop) newTopologyStore(name string) *topologyStore {
-	return &topologyStore{Watcher: objects.NewWatcher(objects.Options[*corev1.ConfigMap]{
+func (l *loop) newTopologyStore(name string) topologyStore {
+	return topologyStore{objects.NewWatcher(objects.Options[*corev1.ConfigMap]{
 		API: l.Client.ConfigMaps, Name: name, Backoff: l.backoff(),
 		Noun: "the fleet's topology", Logger: l.log, DenialsLogged: true, // by the loop
 		Changed: func(objects.State[*corev1.ConfigMap]) { notify(l.changed) },
@@ -40,7 +35,7 @@ type stored struct {
 }
 
 // read returns what is known about the object.
-func (b *topologyStore) read() stored {
+func (b topologyStore) read() stored {
 	now := b.State()
 	object := now.Objects[b.Name]
 	s := stored{known: now.Objects != nil, rewinds: now.Rewinds}
@@ -48,7 +43,7 @@ func (b *topologyStore) read() stored {
 	case denied(now), object == nil && !now.DeniedSince.IsZero():
 		s.known, s.err = true, errForbidden
 	case object != nil:
-		s.object, s.contents = object, b.parse(object)
+		s.object, s.contents = object, parseContents(object.Data)
 	case s.known:
 		s.err = errMissing
 	}
@@ -61,25 +56,15 @@ func denied[T objects.Object](now objects.State[T]) bool {
 	return now.DeniedUntil.Sub(now.DeniedSince) >= deniedGrace
 }
 
-// parse parses each version once.
-func (b *topologyStore) parse(object *corev1.ConfigMap) contents {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.parsed != object {
-		b.parsed, b.contents = object, parseContents(object.Data)
-	}
-	return b.contents
-}
-
 // refresh reads the object without the watch, which may have failed unnoticed. The watch reports
 // errors.
-func (b *topologyStore) refresh(ctx context.Context) error {
+func (b topologyStore) refresh(ctx context.Context) error {
 	_ = b.Send(ctx, b.Name, func(ctx context.Context) (*corev1.ConfigMap, error) { return b.API.Get(ctx, b.Name) })
 	return errNotWritten
 }
 
 // propose writes the topology in a format, unless the object has changed since it was read.
-func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t topology, format int) error {
+func (b topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t topology, format int) error {
 	next := read.DeepCopy()
 	next.Data = maps.Clone(read.Data)
 	if next.Data == nil {
@@ -95,7 +80,7 @@ func (b *topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t t
 }
 
 // probe finds out whether the object may be written, without changing it.
-func (b *topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error {
+func (b topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error {
 	if _, err := b.API.MergePatch(ctx, b.Name, []byte(`{}`)); err != nil {
 		return err
 	}
@@ -108,7 +93,7 @@ func (b *topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error
 
 // report writes this replica's report. Only this replica writes it, so a merge patch needs no
 // resourceVersion.
-func (b *topologyStore) report(ctx context.Context, number int, r replicaReport) error {
+func (b topologyStore) report(ctx context.Context, number int, r replicaReport) error {
 	patch := []byte(`{"data":{` + strconv.Quote(reportKey(number)) + `:` + strconv.Quote(r.String()) + `}}`)
 	return b.Send(ctx, b.Name, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		return b.API.MergePatch(ctx, b.Name, patch)

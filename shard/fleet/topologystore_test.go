@@ -14,22 +14,6 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-// The parsed contents are reused until the object changes.
-func TestEachVersionOfTheTopologyIsParsedOnce(t *testing.T) {
-	s := &topologyStore{}
-	object := configMapWith(topology{Generation: 4, Active: 3})
-	object.Data[reportKey(1)] = `{"holds":true}`
-	s.parse(object).reports[77] = replicaReport{} // marks the parsed contents
-	if _, marked := s.parse(object).reports[77]; !marked {
-		t.Error("the same version was parsed again")
-	}
-	next := object.DeepCopy()
-	next.ResourceVersion = "2"
-	if _, marked := s.parse(next).reports[77]; marked {
-		t.Error("another version was not parsed")
-	}
-}
-
 // A ConfigMap that was read stays usable for a grace period when reads are denied.
 func TestForbiddenTopologyBecomesUnusable(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
@@ -93,7 +77,7 @@ func TestProbeNeedsBothRights(t *testing.T) {
 			for verb, err := range map[string]error{"patch": c.patch, "update": c.update} {
 				f.client.PrependReactor(verb, "configmaps", func(k8stesting.Action) (bool, runtime.Object, error) { return err != nil, nil, err })
 			}
-			l := &loop{Coordinator: &Coordinator{Discovery: Discovery{Client: clientOf(f.client)}}, changed: make(chan struct{}, 1)}
+			l := &loop{Coordinator: &Coordinator{Client: clientOf(f.client)}, changed: make(chan struct{}, 1)}
 			if err := l.newTopologyStore(object.Name).probe(t.Context(), object); apierrors.IsForbidden(err) != c.denied || err != nil && !c.denied {
 				t.Errorf("patch error %v, update error %v: probe returned %v, want a denial: %t", c.patch, c.update, err, c.denied)
 			}
