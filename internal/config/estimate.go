@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
 )
 
 const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and
@@ -33,14 +32,8 @@ type Estimate struct {
 
 	ScrapeInterval, ScrapeTimeout time.Duration
 	MemoryLimit, BodySizeLimit    int64
-	Output                        string // one of the outputs
+	JSON                          bool // the output is JSON, not text for people
 }
-
-// Outputs of an estimate.
-const (
-	textOutput = "text"
-	JSONOutput = "json"
-)
 
 // LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
@@ -56,7 +49,7 @@ func (e *Estimate) declareEstimate(s *section) {
 			"proportion to it.").PlaceHolder("N")
 	s.value("jobs", e.count("jobs"), "Number of jobs.").PlaceHolder("N")
 	s.value("nodes", e.count("nodes"), "Number of nodes.").PlaceHolder("N")
-	s.value("objects", list{new([]string), splitNames, e.giveOther},
+	s.value("objects", list(new([]string), splitNames, e.giveOther),
 		"Numbers of objects of other kinds, such as configmaps=5000,services=300.").
 		PlaceHolder("KIND=N,...").HintAction(allKinds)
 	s.value("events-per-second", positiveFloat(&e.Events, 1e6),
@@ -74,21 +67,25 @@ func (e *Estimate) declareEstimate(s *section) {
 		"Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.").Default("512MiB")
 	s.value("body-size-limit", sizeValue(&e.BodySizeLimit, 0, math.MaxInt64),
 		"Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.").Default("0")
-	outputs := []string{textOutput, JSONOutput}
-	s.value("output", choiceValue(&e.Output, outputs),
-		"Format of the estimate: text for people, or json for programs; docs/capacity.md describes its fields.").
-		Default(textOutput).HintOptions(outputs...)
+	outputs := []string{"text", "json"}
+	s.value("output", parsed(&e.JSON, textType, func(s string) (bool, error) {
+		if !slices.Contains(outputs, s) {
+			return false, notOneOf(outputs, s)
+		}
+		return s == "json", nil
+	}), "Format of the estimate: text for people, or json for programs; docs/capacity.md describes its fields.").
+		Default("text").HintOptions(outputs...)
 }
 
 // count returns the value of a flag that sets the number of objects of a kind.
-func (e *Estimate) count(kind string) kingpin.Value {
-	return parsedValue[int]{new(int), "integer", func(s string) (int, error) {
+func (e *Estimate) count(kind string) flagValue {
+	return parsed(new(int), "integer", func(s string) (int, error) {
 		n, err := strconv.ParseUint(s, 10, 31)
 		if err != nil {
 			return 0, fmt.Errorf("must be an integer of at least 0, got %q", s)
 		}
 		return int(n), e.give(kind, int(n))
-	}}
+	})
 }
 
 func (e *Estimate) giveOther(element string) error {

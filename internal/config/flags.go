@@ -113,12 +113,12 @@ func (c *Config) declareSharding(s *section) {
 
 func (c *Config) declareObjects(s *section) {
 	s.determinesText = true
-	s.value("resources", list{&c.raw.resources, splitNames, checkKind},
+	s.value("resources", list(&c.raw.resources, splitNames, checkKind),
 		"Kinds of objects to expose, by their plural; default: "+strings.Join(names(defaultKinds()), ", ")+
 			".").PlaceHolder("KIND,...").HintAction(allKinds)
-	s.value("namespaces", list{&c.Namespaces, splitNames, checkNamespace},
+	s.value("namespaces", list(&c.Namespaces, splitNames, checkNamespace),
 		"Namespaces to expose; default: all.").PlaceHolder("NS,...")
-	s.value("namespaces-denylist", list{&c.NamespacesDenied, splitNames, checkNamespace},
+	s.value("namespaces-denylist", list(&c.NamespacesDenied, splitNames, checkNamespace),
 		"Namespaces to leave out.").PlaceHolder("NS,...")
 	s.value("namespaces-selector", selectorValue(&c.NamespaceSelector),
 		"Label selector of the namespaces to expose, such as team in (a, b),env!=dev. Changes of their "+
@@ -145,7 +145,7 @@ func (c *Config) declareObjects(s *section) {
 func (c *Config) declareMetrics(s *section) {
 	s.determinesText = true
 	patterns := func(name string, into *[]string, help string) {
-		s.value(name, list{into, splitPatterns, nil}, help).PlaceHolder("RE,...")
+		s.value(name, list(into, splitPatterns, nil), help).PlaceHolder("RE,...")
 	}
 	patterns("metric-allowlist", &c.raw.allow,
 		"Patterns of the metric families to expose; no others are exposed. Patterns are regular "+
@@ -160,7 +160,7 @@ func (c *Config) declareMetrics(s *section) {
 	s.flag(annotationsFlag,
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
-	s.value("metric-volumeattributesclass-parameters-allowlist", list{&c.raw.parameters, splitNames, nil},
+	s.value("metric-volumeattributesclass-parameters-allowlist", list(&c.raw.parameters, splitNames, nil),
 		"Parameters of VolumeAttributesClasses to expose as labels of kube_volumeattributesclass_parameters. "+
 			"A key may hold one asterisk. Default: "+strings.Join(resources.DefaultParameterKeys(), ", ")+
 			".").PlaceHolder("KEY,...")
@@ -180,7 +180,7 @@ func (c *Config) declareCustom(s *section) {
 	s.flag(customFileFlag,
 		"File with that configuration. It is reloaded when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&c.raw.customFile)
-	s.value(presetFlag, list{&c.raw.presets, splitNames, checkPreset},
+	s.value(presetFlag, list(&c.raw.presets, splitNames, checkPreset),
 		"Configurations that statefleet comes with, in addition to yours: "+strings.Join(presets.Names(), ", ")+".").
 		PlaceHolder("NAME,...").HintAction(presets.Names)
 	s.flag(customOnlyFlag,
@@ -207,7 +207,7 @@ func (c *Config) declareHTTP(s *section) {
 		Default("::").StringVar(&c.raw.telemetryHost)
 	s.value("telemetry-port", intValue(&c.raw.telemetryPort, 0),
 		"Port to expose metrics about statefleet itself on.").Default("8081")
-	s.value("web.listen-address", list{&c.raw.listenAddresses, splitNames, checkAddress},
+	s.value("web.listen-address", list(&c.raw.listenAddresses, splitNames, checkAddress),
 		"Addresses to expose the metrics on, instead of --host and --port.").PlaceHolder("HOST:PORT")
 	s.flag("web.systemd-socket",
 		"Expose the metrics on the sockets that systemd passes (Linux), instead of addresses and ports.").
@@ -232,7 +232,7 @@ func (c *Config) declareAuth(s *section) {
 		"Require a bearer token that the API server accepts and that is allowed to get the path, on all "+
 			"ports and paths except /healthz, /livez and /readyz. See docs/security.md for the RBAC rules it "+
 			"needs.").BoolVar(&c.AuthFilter)
-	s.value("auth-filter.audience", list{&c.Audiences, splitNames, nil},
+	s.value("auth-filter.audience", list(&c.Audiences, splitNames, nil),
 		"Audiences, such as statefleet, of which a token must have at least one; default: the API "+
 			"server's own. Requires --auth-filter.").PlaceHolder("AUDIENCE,...")
 	s.value("auth-filter.path-prefix", textValue(&c.PathPrefix, checkPathPrefix),
@@ -284,10 +284,10 @@ func (c *Config) declareMemory(s *section) {
 
 func (c *Config) declareLog(s *section) {
 	c.Log.Level, c.Log.Format = promslog.NewLevel(), promslog.NewFormat()
-	s.value(logflag.LevelFlagName, choice{c.Log.Level, promslog.LevelFlagOptions},
+	s.value(logflag.LevelFlagName, choice(c.Log.Level, promslog.LevelFlagOptions),
 		"Lowest severity to log: "+strings.Join(promslog.LevelFlagOptions, ", ")+".").
 		Default("info").HintOptions(promslog.LevelFlagOptions...)
-	s.value(logflag.FormatFlagName, choice{c.Log.Format, promslog.FormatFlagOptions},
+	s.value(logflag.FormatFlagName, choice(c.Log.Format, promslog.FormatFlagOptions),
 		"Format of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".").
 		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
 	s.markImmutable(logflag.FormatFlagName)

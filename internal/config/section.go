@@ -25,9 +25,10 @@ func (s *section) flag(name, help string) *kingpin.FlagClause {
 }
 
 // value declares a flag whose value v parses.
-func (s *section) value(name string, v kingpin.Value, help string) *kingpin.FlagClause {
+func (s *section) value(name string, v flagValue, help string) *kingpin.FlagClause {
 	f := s.flag(name, help)
-	f.SetValue(flagValue{v, name})
+	v.flag = name
+	f.SetValue(v)
 	return f
 }
 

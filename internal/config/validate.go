@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/kingpin/v2"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/statefleet/statefleet/resources"
@@ -190,15 +188,4 @@ func checkPathPrefix(p string) error {
 		return fmt.Errorf("must be a path such as /statefleet, without a slash at the end, got %q", p)
 	}
 	return nil
-}
-
-// selectorValue parses a label selector; nil if it selects everything.
-func selectorValue(into *labels.Selector) kingpin.Value {
-	return parsedValue[labels.Selector]{into, textType, func(s string) (labels.Selector, error) {
-		selector, err := labels.Parse(s)
-		if err != nil || selector.Empty() {
-			return nil, err
-		}
-		return selector, nil
-	}}
 }
