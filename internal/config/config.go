@@ -94,20 +94,18 @@ type Config struct {
 
 // inputs are values of flags from which other fields are derived.
 type inputs struct {
-	config, tlsConfig                       string
-	host, telemetryHost                     string
-	port, telemetryPort                     uint16
-	listenAddresses                         []string
-	gzip                                    bool
-	resources                               []string
-	allow, deny, optIn, labels, annotations []string
-	parameters                              []string // of VolumeAttributesClasses
-	custom, customFile                      string
-	presets                                 []string
-	customOnly, customStrict                bool
-	skipZero, copiedLabelsWin               bool
-	shard, totalShards                      int
-	shardSet, totalSet                      bool
+	config, tlsConfig        string
+	host, telemetryHost      string
+	port, telemetryPort      uint16
+	listenAddresses          []string
+	gzip                     bool
+	resources                []string
+	labels, annotations      []string
+	custom, customFile       string
+	presets                  []string
+	customOnly, customStrict bool
+	shard, totalShards       int
+	shardSet, totalSet       bool
 }
 
 // UsageError is an error of the command line or of a file that it names.

@@ -125,7 +125,9 @@ func (e *Estimate) validateEstimate() error {
 			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", name)
 		}
 	}
-	r := e.raw
+	s := e.selection
+	narrowed := len(e.Namespaces)+len(s.Allow)+len(s.Deny)+len(s.OptIn)+len(e.raw.labels)+len(e.raw.annotations)+
+		len(s.ParameterKeys) > 0 || s.SkipZeroStateSets
 	pods, known := e.Given[podsKind]
 	switch jobs := e.Given["jobs"]; {
 	case known && jobs > pods:
@@ -135,7 +137,7 @@ func (e *Estimate) validateEstimate() error {
 		return errors.New("--scrape-interval: must be greater than 0")
 	case e.ReadsCluster():
 		return nil
-	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations)+len(r.parameters) > 0 || r.skipZero:
+	case narrowed:
 		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with " +
 			"--namespaces or --metric-… flags an estimate needs a cluster: --kubeconfig or --apiserver")
 	}

@@ -147,12 +147,12 @@ func (c *Config) declareMetrics(s *section) {
 	patterns := func(name string, into *[]string, help string) {
 		s.value(name, list(into, splitPatterns, nil), help).PlaceHolder("RE,...")
 	}
-	patterns("metric-allowlist", &c.raw.allow,
+	patterns("metric-allowlist", &c.selection.Allow,
 		"Patterns of the metric families to expose; no others are exposed. Patterns are regular "+
 			"expressions that match anywhere in the name unless anchored with ^ and $.")
-	patterns("metric-denylist", &c.raw.deny,
+	patterns("metric-denylist", &c.selection.Deny,
 		"Patterns of the metric families to leave out. Excludes --metric-allowlist.")
-	patterns("metric-opt-in-list", &c.raw.optIn, "Patterns of the families to expose that are off by default.")
+	patterns("metric-opt-in-list", &c.selection.OptIn, "Patterns of the families to expose that are off by default.")
 	s.flag(labelsFlag,
 		"Labels of objects to expose as labels of the kind's *_labels family, such as "+
 			"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * means all kinds, including those that are "+
@@ -160,13 +160,13 @@ func (c *Config) declareMetrics(s *section) {
 	s.flag(annotationsFlag,
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
-	s.value("metric-volumeattributesclass-parameters-allowlist", list(&c.raw.parameters, splitNames, nil),
+	s.value("metric-volumeattributesclass-parameters-allowlist", list(&c.selection.ParameterKeys, splitNames, nil),
 		"Parameters of VolumeAttributesClasses to expose as labels of kube_volumeattributesclass_parameters. "+
 			"A key may hold one asterisk. Default: "+strings.Join(resources.DefaultParameterKeys(), ", ")+
 			".").PlaceHolder("KEY,...")
 	s.flag("metric.skip-zero-statesets",
 		"Leave out the samples with value 0 of phases, QoS classes, container states and conditions, but for "+
-			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.raw.skipZero)
+			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.selection.SkipZeroStateSets)
 	s.value("metric.hold-deleted", durationValue(&c.HoldDeleted),
 		"How long to keep exposing the last state of a deleted object, however often it is scraped, so "+
 			"that an object that lives between two scrapes is not lost. 0: remove it at once.").Default("0s")
@@ -191,7 +191,7 @@ func (c *Config) declareCustom(s *section) {
 	s.flag("custom-resource.copied-labels-win",
 		"Let labels that labelsFromPath copies with an asterisk override commonLabels, as "+
 			"kube-state-metrics does. A tenant that may write an object can then change these labels.").
-		BoolVar(&c.raw.copiedLabelsWin)
+		BoolVar(&c.selection.CopiedLabelsWin)
 	s.flag("custom-resource-state-strict",
 		"Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
 			"unknown keys, instead of logging them as warnings, and one with extensions that it does not have.").

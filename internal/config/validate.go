@@ -40,25 +40,12 @@ func (c *Config) validateObjects() error {
 	return c.deriveCustom()
 }
 
-func (c *Config) deriveFilter() error {
-	byLabel, err := allowlist(labelsFlag, c.raw.labels)
-	if err != nil {
+func (c *Config) deriveFilter() (err error) {
+	if c.selection.Labels, err = allowlist(labelsFlag, c.raw.labels); err != nil {
 		return err
 	}
-	byAnnotation, err := allowlist(annotationsFlag, c.raw.annotations)
-	if err != nil {
+	if c.selection.Annotations, err = allowlist(annotationsFlag, c.raw.annotations); err != nil {
 		return err
-	}
-	c.selection = resources.Selection{
-		Allow:       c.raw.allow,
-		Deny:        c.raw.deny,
-		OptIn:       c.raw.optIn,
-		Labels:      byLabel,
-		Annotations: byAnnotation,
-
-		ParameterKeys:     c.raw.parameters,
-		SkipZeroStateSets: c.raw.skipZero,
-		CopiedLabelsWin:   c.raw.copiedLabelsWin,
 	}
 	c.Filter, err = resources.NewFilter(c.selection)
 	return err // names the flag
