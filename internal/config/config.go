@@ -116,8 +116,7 @@ type UsageError struct{ error }
 // error, its Files are those that were read.
 func Load(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
-	checks := []func() error{c.validateObjects, c.validateProcess}
-	done, err = c.load(command{Name, description, nil, checks}, args, stdout, stderr)
+	done, err = c.load(command{Name, description, nil, c.validateProcess}, args, stdout, stderr)
 	return c, done, err
 }
 
@@ -127,7 +126,7 @@ func newConfig() *Config { return &Config{Timeouts: web.DefaultTimeouts()} }
 type command struct {
 	name, description string
 	flags             func(*section) // declares flags of its own; nil: none
-	checks            []func() error
+	check             func() error   // checks the settings apart from those that choose what is exposed
 }
 
 func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (done bool, err error) {
@@ -149,7 +148,7 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 	if done {
 		return true, nil
 	}
-	for _, check := range append([]func() error{c.readCustomConfig}, cmd.checks...) {
+	for _, check := range []func() error{c.readCustomConfig, c.validateObjects, cmd.check} {
 		if err == nil {
 			err = check()
 		}
@@ -158,7 +157,7 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 	for _, m := range app.Model().Flags {
 		c.values[m.Name] = m.String()
 	}
-	if unreadable := new(fs.PathError); err != nil && !errors.As(err, &unreadable) {
+	if _, unreadable := errors.AsType[*fs.PathError](err); err != nil && !unreadable {
 		err = UsageError{c.Locate(err)}
 	}
 	return false, err

@@ -38,8 +38,8 @@ type Estimate struct {
 // LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
 	e = &Estimate{Config: newConfig(), Given: map[string]int{}}
-	checks := []func() error{e.validateObjects, e.validateEstimate}
-	done, err = e.load(command{Name + " " + EstimateCommand, estimateDescription, e.declareEstimate, checks}, args, stdout, stderr)
+	cmd := command{Name + " " + EstimateCommand, estimateDescription, e.declareEstimate, e.validateEstimate}
+	done, err = e.load(cmd, args, stdout, stderr)
 	return e, done, err
 }
 
