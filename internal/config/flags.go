@@ -41,10 +41,6 @@ func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections
 		s := &section{app: app, Title: title}
 		declare(s)
 		sections = append(sections, s)
-		c.immutable = append(c.immutable, s.immutable...)
-		if s.determinesText {
-			c.textFlags = append(c.textFlags, s.names()...)
-		}
 	}
 	if own != nil {
 		add("This command", own)
@@ -85,7 +81,7 @@ func (c *Config) declareAPI(s *section) {
 	s.value("consistency.check-interval", durationValue(&c.CheckInterval),
 		"Time between two comparisons of the held objects of a kind with a list of their metadata. A kind "+
 			"that differs is listed again. 0: never.").Default("1h")
-	s.markImmutable("kubeconfig", "apiserver")
+	c.immutable = append(c.immutable, "kubeconfig", "apiserver")
 }
 
 func (c *Config) declareSharding(s *section) {
@@ -108,11 +104,10 @@ func (c *Config) declareSharding(s *section) {
 		"Longest time to keep serving after SIGTERM, until the fleet has taken over what this replica "+
 			"serves. It applies with --pod, when the StatefulSet shrinks or with --shard.standby. The grace "+
 			"period of the pod must be longer. 0: stop at once.").Default("90s")
-	s.markImmutable(s.names()...)
+	c.immutable = append(c.immutable, s.names()...)
 }
 
 func (c *Config) declareObjects(s *section) {
-	s.determinesText = true
 	s.value("resources", list(&c.raw.resources, splitNames, checkKind),
 		"Kinds of objects to expose, by their plural; default: "+strings.Join(names(defaultKinds()), ", ")+
 			".").PlaceHolder("KIND,...").HintAction(allKinds)
@@ -140,10 +135,10 @@ func (c *Config) declareObjects(s *section) {
 	s.value("byte-limit", sizeValue(&c.ByteLimit, 0, math.MaxInt64),
 		"Maximum size of the uncompressed text of each kind. An object that would exceed it is left out "+
 			"and counted. 0: no limit.").Default("0")
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareMetrics(s *section) {
-	s.determinesText = true
 	patterns := func(name string, into *[]string, help string) {
 		s.value(name, list(into, splitPatterns, nil), help).PlaceHolder("RE,...")
 	}
@@ -170,10 +165,10 @@ func (c *Config) declareMetrics(s *section) {
 	s.value("metric.hold-deleted", durationValue(&c.HoldDeleted),
 		"How long to keep exposing the last state of a deleted object, however often it is scraped, so "+
 			"that an object that lives between two scrapes is not lost. 0: remove it at once.").Default("0s")
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareCustom(s *section) {
-	s.determinesText = true
 	s.flag(customFlag,
 		"Configuration of custom resource metrics: the YAML of kube-state-metrics, "+
 			"CustomResourceStateMetrics.").PlaceHolder("YAML").StringVar(&c.raw.custom)
@@ -196,6 +191,7 @@ func (c *Config) declareCustom(s *section) {
 		"Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
 			"unknown keys, instead of logging them as warnings, and one with extensions that it does not have.").
 		BoolVar(&c.raw.customStrict)
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareHTTP(s *section) {
@@ -224,7 +220,7 @@ func (c *Config) declareHTTP(s *section) {
 	s.flag("enable-gzip-encoding",
 		"Accepted for compatibility: clients that accept gzip always get it.").Default("true").BoolVar(&c.raw.gzip)
 	c.declareTimeouts(s)
-	s.markImmutable(s.names()...)
+	c.immutable = append(c.immutable, s.names()...)
 }
 
 func (c *Config) declareAuth(s *section) {
@@ -279,7 +275,7 @@ func (c *Config) declareMemory(s *section) {
 			"wins.").Default("true").BoolVar(&c.AutoMemLimit)
 	s.value("auto-gomemlimit-ratio", positiveFloat(&c.AutoMemLimitRatio, 1),
 		"Share of the container's limit to set, above 0 and up to 1.").Default("0.9")
-	s.markImmutable("store.snapshot-dir", "auto-gomemlimit", "auto-gomemlimit-ratio")
+	c.immutable = append(c.immutable, "store.snapshot-dir", "auto-gomemlimit", "auto-gomemlimit-ratio")
 }
 
 func (c *Config) declareLog(s *section) {
@@ -290,5 +286,5 @@ func (c *Config) declareLog(s *section) {
 	s.value(logflag.FormatFlagName, choice(c.Log.Format, promslog.FormatFlagOptions),
 		"Format of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".").
 		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
-	s.markImmutable(logflag.FormatFlagName)
+	c.immutable = append(c.immutable, logflag.FormatFlagName)
 }
