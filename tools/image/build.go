@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -22,11 +21,6 @@ import (
 )
 
 const (
-	source      = "https://github.com/statefleet/statefleet"
-	title       = "statefleet"
-	description = "Kubernetes object state as Prometheus metrics, from a fleet of shards"
-	licenses    = "Apache-2.0"
-
 	binaryFile = "statefleet"
 	sbomFile   = "sbom.json"
 	sbomType   = types.MediaType("application/vnd.cyclonedx+json")
@@ -46,8 +40,12 @@ type input struct{ arch, dir string }
 func (o options) labels() map[string]string {
 	const prefix = "org.opencontainers.image."
 	return map[string]string{
-		prefix + "title": title, prefix + "description": description, prefix + "licenses": licenses,
-		prefix + "source": source, prefix + "version": o.version, prefix + "revision": o.revision,
+		prefix + "title":       "statefleet",
+		prefix + "description": "Kubernetes object state as Prometheus metrics, from a fleet of shards",
+		prefix + "licenses":    "Apache-2.0",
+		prefix + "source":      "https://github.com/statefleet/statefleet",
+		prefix + "version":     o.version,
+		prefix + "revision":    o.revision,
 	}
 }
 
@@ -189,13 +187,4 @@ func (o options) build() (a artifacts, err error) {
 	}
 	a.index = annotated
 	return a, nil
-}
-
-// checksum returns the digest of a file.
-func checksum(path string) (string, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(content)), nil
 }
