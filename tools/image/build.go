@@ -149,11 +149,7 @@ func sbom(in input, subject v1.Image) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	referring, ok := mutate.Subject(artifact, *of).(v1.Image)
-	if !ok {
-		return nil, fmt.Errorf("an artifact of type %T cannot refer to an image", artifact)
-	}
-	return referring, nil
+	return mutate.Subject(artifact, *of).(v1.Image), nil // of the type of the artifact
 }
 
 // artifacts are the results of a build.
@@ -181,10 +177,6 @@ func (o options) build() (a artifacts, err error) {
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: in.arch}},
 		})
 	}
-	annotated, ok := mutate.Annotations(a.index, o.labels()).(v1.ImageIndex)
-	if !ok {
-		return a, fmt.Errorf("an index of type %T cannot have annotations", a.index)
-	}
-	a.index = annotated
+	a.index = mutate.Annotations(a.index, o.labels()).(v1.ImageIndex) // of the type of the index
 	return a, nil
 }
