@@ -26,7 +26,7 @@ func estimate(ctx context.Context, args []string, s streams) error {
 			Standby: e.Standby, ServerSharded: e.ServerSharding,
 		},
 		Limits: capacity.Limits{Memory: e.MemoryLimit, Timeout: e.ScrapeTimeout, Text: e.BodySizeLimit},
-		JSON:   e.Output == config.JSONOutput,
+		JSON:   e.JSON,
 	}
 	if e.ReadsCluster() {
 		logger := promslog.New(&e.Log)

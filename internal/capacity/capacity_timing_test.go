@@ -20,14 +20,14 @@ import (
 
 // BenchmarkDecompress measures the cost for a client to decompress a scrape, on one core.
 func BenchmarkDecompress(b *testing.B) {
-	var pods *Sample
+	var pods *sample
 	for _, k := range resources.All() {
 		if k.Name() == "pods" {
 			r, err := k.Renderer(resources.Filter{})
 			if err != nil {
 				b.Fatal(err)
 			}
-			pods = NewSample(r)
+			pods = newSample(r)
 		}
 	}
 	for o := range generator.Scale(500).Objects() {
@@ -39,11 +39,11 @@ func BenchmarkDecompress(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := pods.Add(wire.Protobuf, raw); err != nil {
+		if err := pods.add(wire.Protobuf, raw); err != nil {
 			b.Fatal(err)
 		}
 	}
-	pods.Size()
+	pods.size()
 	var exposition bytes.Buffer
 	if err := store.TakeSnapshot(store.Text, pods.store).WriteGzip(&exposition); err != nil {
 		b.Fatal(err)

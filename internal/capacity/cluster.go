@@ -39,11 +39,6 @@ type Kind struct {
 	Problem string
 }
 
-// containerFamilies returns the families that have one series for each container of a pod.
-func containerFamilies() []string {
-	return []string{"kube_pod_container_info", "kube_pod_init_container_info"}
-}
-
 // Read counts the objects of a kind and measures some of them, with the families of the filter. It
 // returns no error for a kind that the API server refuses, or does not have.
 func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter) (Kind, error) {
@@ -56,19 +51,19 @@ func (c Cluster) Read(ctx context.Context, k resources.Kind, f resources.Filter)
 	if !k.Namespaced || len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
-	sample := NewSample(r, containerFamilies()...)
+	s := newSample(r)
 	for _, namespace := range namespaces {
-		n, err := c.count(ctx, k.Resource, r.Form(), namespace, sample)
+		n, err := c.count(ctx, k.Resource, r.Form(), namespace, s)
 		switch {
 		case apierrors.IsForbidden(err) || apierrors.IsNotFound(err):
 			return Kind{Name: k.Name(), Problem: string(apierrors.ReasonForError(err))}, nil
 		case err != nil:
 			return counted, fmt.Errorf("list %s: %w", k.Name(), err)
 		}
-		sample.SetPopulation(n)
+		s.setPopulation(n)
 		counted.Objects += n
 	}
-	counted.Size, counted.Sampled, counted.Containers = sample.Size(), sample.Len(), sample.MeanMarkedSeries()
+	counted.Size, counted.Sampled, counted.Containers = s.size(), s.objects, s.containers()
 	return counted, nil
 }
 
@@ -78,7 +73,7 @@ const listLimit = 500
 
 // count counts the objects of a resource, and adds those of the first page to the sample.
 func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource, form wire.Form, namespace string,
-	sample *Sample) (n int, err error) {
+	to *sample) (n int, err error) {
 	o := metav1.ListOptions{Limit: max(c.Sample, 1)}
 	for {
 		accept, read := form.AcceptIdentity(), wire.ReadList
@@ -90,7 +85,7 @@ func (c Cluster) count(ctx context.Context, resource schema.GroupVersionResource
 			return read(body, func(enc wire.Encoding, raw []byte) error {
 				n++
 				if sampled {
-					_ = sample.Add(enc, raw) // an object that cannot be rendered is not served
+					_ = to.add(enc, raw) // an object that cannot be rendered is not served
 				}
 				return nil
 			})

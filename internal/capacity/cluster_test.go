@@ -12,7 +12,7 @@ import (
 )
 
 // newPodSample returns an empty sample of pods.
-func newPodSample(t *testing.T) *Sample {
+func newPodSample(t *testing.T) *sample {
 	t.Helper()
 	all := resources.All()
 	pods := all[slices.IndexFunc(all, func(k resources.Kind) bool { return k.Name() == "pods" })]
@@ -20,15 +20,15 @@ func newPodSample(t *testing.T) *Sample {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewSample(renderer, containerFamilies()...)
+	return newSample(renderer)
 }
 
 // addPod adds a pod with a number of containers.
-func addPod(t *testing.T, s *Sample, name string, containers int) {
+func addPod(t *testing.T, s *sample, name string, containers int) {
 	t.Helper()
 	statuses := strings.TrimSuffix(strings.Repeat(`{"name":"c","image":"i"},`, containers), ",")
 	pod := fmt.Sprintf(`{"metadata":{"uid":%q,"namespace":"n","name":%q},"status":{"containerStatuses":[%s]}}`, name, name, statuses)
-	if err := s.Add(wire.JSON, []byte(pod)); err != nil {
+	if err := s.add(wire.JSON, []byte(pod)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -38,19 +38,19 @@ func TestNamespacesAreWeightedByPopulation(t *testing.T) {
 	few, many, both := newPodSample(t), newPodSample(t), newPodSample(t)
 	addPod(t, few, "a", 1)
 	addPod(t, many, "b", 4)
-	few.SetPopulation(1)
-	many.SetPopulation(1)
+	few.setPopulation(1)
+	many.setPopulation(1)
 	addPod(t, both, "a", 1)
-	both.SetPopulation(900)
-	both.SetPopulation(50) // a namespace whose objects could not be rendered
+	both.setPopulation(900)
+	both.setPopulation(50) // a namespace whose objects could not be rendered
 	addPod(t, both, "b", 4)
-	both.SetPopulation(100)
-	got, a, b := both.Size(), few.Size(), many.Size()
-	if both.Len() != 2 {
-		t.Errorf("got %d objects, want 2", both.Len())
+	both.setPopulation(100)
+	got, a, b := both.size(), few.size(), many.size()
+	if both.objects != 2 {
+		t.Errorf("got %d objects, want 2", both.objects)
 	}
 	for what, c := range map[string][3]float64{
-		"containers": {both.MeanMarkedSeries(), few.MeanMarkedSeries(), many.MeanMarkedSeries()},
+		"containers": {both.containers(), few.containers(), many.containers()},
 		"series":     {got.Series, a.Series, b.Series},
 		"text":       {got.Text, a.Text, b.Text},
 	} {
@@ -71,10 +71,10 @@ func TestSmallNamespacesAreCompressedTogether(t *testing.T) {
 		name := fmt.Sprint("pod-", i)
 		addPod(t, one, name, 1)
 		addPod(t, each, name, 1)
-		each.SetPopulation(7)
+		each.setPopulation(7)
 	}
-	one.SetPopulation(700)
-	if got, want := each.Size(), one.Size(); got != want {
+	one.setPopulation(700)
+	if got, want := each.size(), one.size(); got != want {
 		t.Errorf("a hundred namespaces: got %+v, want %+v", got, want)
 	}
 }

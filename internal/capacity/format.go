@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"time"
 )
 
 func count(n float64) string {
@@ -36,8 +35,6 @@ func Bytes(n float64) string {
 func cores(c float64) string { return fmt.Sprintf("%.0fm", math.Ceil(1000*c)) }
 
 func millis(seconds float64) string { return fmt.Sprintf("%.0f ms", math.Ceil(1000*seconds)) }
-
-func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // lineWidth is the number of columns of a terminal that the text fits into.
 const lineWidth = 100

@@ -1,8 +1,8 @@
 // Package capacity estimates the resources of a fleet: series and bytes of its expositions, memory,
 // CPU, and the number of replicas that stay within given limits.
 //
-// If a cluster can be read, its objects are measured: a [Sample] renders and compresses some objects
-// of each kind with the code that serves them. costs.yaml holds the memory and CPU of the process,
+// If a cluster can be read, its objects are measured: a sample of the objects of each kind is rendered
+// and compressed with the code that serves them. costs.yaml holds the memory and CPU of the process,
 // which cannot be measured from outside, and the sizes of objects for estimates without a cluster,
 // with the sources of all numbers.
 package capacity

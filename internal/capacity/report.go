@@ -48,7 +48,7 @@ func (r report) writeText(w io.Writer) error {
 // whileOneRestarts describes which series are missing while one replica restarts.
 func (r report) whileOneRestarts() string {
 	s := r.smallest
-	start := fmt.Sprintf("A start takes %s of CPU and receives %s.", seconds(s.StartCPU), Bytes(s.StartBytes))
+	start := fmt.Sprintf("A start takes %.1f s of CPU and receives %s.", s.StartCPU.Seconds(), Bytes(s.StartBytes))
 	switch {
 	case s.MissingShare == 0:
 		return "No series is missing while one replica restarts: the next one serves its shard (--shard.standby). " +

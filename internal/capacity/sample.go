@@ -3,7 +3,6 @@ package capacity
 import (
 	"bytes"
 	"math/bits"
-	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/internal/wire"
@@ -22,24 +21,20 @@ type Size struct {
 	Memory float64 `yaml:"memory"`
 }
 
-// Sample measures objects of one kind with the code that renders and compresses them in a replica.
-// It is not safe for concurrent use.
-type Sample struct {
+// sample measures objects of one kind with the code that renders and compresses them in a replica.
+type sample struct {
 	renderer *resources.Renderer
 	store    *store.Store
 	lines    resources.Lines
 
-	marked   []bool // by family: its series are also counted separately
-	objects  int
-	pending  sums // objects added since SetPopulation
-	weighted sums // the population that the objects before represent
+	ofContainers []bool // by family: it has one series for each container of a pod
+	objects      int
+	pending      sums // objects added since setPopulation
+	weighted     sums // the population that the objects before represent
 }
 
 // sums are totals over objects.
-type sums struct {
-	objects, series, fingerprints, text float64
-	marked                              float64 // series of the marked families
-}
+type sums struct{ objects, series, fingerprints, text, containers float64 }
 
 // add adds o n times.
 func (s *sums) add(o sums, n float64) {
@@ -47,27 +42,26 @@ func (s *sums) add(o sums, n float64) {
 	s.series += o.series * n
 	s.fingerprints += o.fingerprints * n
 	s.text += o.text * n
-	s.marked += o.marked * n
+	s.containers += o.containers * n
 }
 
 // fingerprintBytes is the memory that a store needs for each family of an object.
 const fingerprintBytes = bits.UintSize / 8
 
-// NewSample returns an empty sample. Series of the marked families are also counted separately.
-func NewSample(r *resources.Renderer, marked ...string) *Sample {
-	s := &Sample{renderer: r}
+func newSample(r *resources.Renderer) *sample {
+	s := &sample{renderer: r}
 	var families []store.Family
 	for _, f := range r.Families() {
 		families = append(families, store.Family{Name: f.Name})
-		s.marked = append(s.marked, slices.Contains(marked, f.Name))
+		s.ofContainers = append(s.ofContainers, f.Name == "kube_pod_container_info" || f.Name == "kube_pod_init_container_info")
 	}
 	s.store = store.New(families, nil)
 	return s
 }
 
-// Add adds an object in the encoding of the API server. It returns an error for an object that
+// add adds an object in the encoding of the API server. It returns an error for an object that
 // cannot be rendered, which is left out of the sample as it is left out of the exposition.
-func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
+func (s *sample) add(enc wire.Encoding, raw []byte) error {
 	meta, err := wire.ReadMeta(enc, raw)
 	if err != nil {
 		return err
@@ -81,8 +75,8 @@ func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
 		if n > 0 {
 			one.fingerprints++
 		}
-		if s.marked[family] {
-			one.marked += n
+		if s.ofContainers[family] {
+			one.containers += n
 		}
 		one.series += n
 		start = end
@@ -94,25 +88,21 @@ func (s *Sample) Add(enc wire.Encoding, raw []byte) error {
 	return nil
 }
 
-// SetPopulation sets how many objects of the cluster the objects added since the last call
+// setPopulation sets how many objects of the cluster the objects added since the last call
 // represent. All means of the sample are weighted by population.
-func (s *Sample) SetPopulation(objects int) {
+func (s *sample) setPopulation(objects int) {
 	if s.pending.objects > 0 {
 		s.weighted.add(s.pending, float64(objects)/s.pending.objects)
 	}
 	s.pending = sums{}
 }
 
-// Len returns the number of objects that were added.
-func (s *Sample) Len() int { return s.objects }
+// containers returns the mean number of containers per pod; 0 without pods.
+func (s *sample) containers() float64 { return s.weighted.containers / max(s.weighted.objects, 1) }
 
-// MeanMarkedSeries returns the mean number of series of the marked families per object; 0 without
-// objects.
-func (s *Sample) MeanMarkedSeries() float64 { return s.weighted.marked / max(s.weighted.objects, 1) }
-
-// Size returns the mean size of an object; zero without objects. It compresses all objects of the
+// size returns the mean size of an object; zero without objects. It compresses all objects of the
 // sample together: in a replica, too, a block holds objects of many namespaces.
-func (s *Sample) Size() Size {
+func (s *sample) size() Size {
 	s.store.EndBulkLoad()
 	s.store.Sweep(0, time.Now())
 	n, stats := max(s.weighted.objects, 1), s.store.Stats()

@@ -94,20 +94,18 @@ type Config struct {
 
 // inputs are values of flags from which other fields are derived.
 type inputs struct {
-	config, tlsConfig                       string
-	host, telemetryHost                     string
-	port, telemetryPort                     uint16
-	listenAddresses                         []string
-	gzip                                    bool
-	resources                               []string
-	allow, deny, optIn, labels, annotations []string
-	parameters                              []string // of VolumeAttributesClasses
-	custom, customFile                      string
-	presets                                 []string
-	customOnly, customStrict                bool
-	skipZero, copiedLabelsWin               bool
-	shard, totalShards                      int
-	shardSet, totalSet                      bool
+	config, tlsConfig        string
+	host, telemetryHost      string
+	port, telemetryPort      uint16
+	listenAddresses          []string
+	gzip                     bool
+	resources                []string
+	labels, annotations      []string
+	custom, customFile       string
+	presets                  []string
+	customOnly, customStrict bool
+	shard, totalShards       int
+	shardSet, totalSet       bool
 }
 
 // UsageError is an error of the command line or of a file that it names.
@@ -118,8 +116,7 @@ type UsageError struct{ error }
 // error, its Files are those that were read.
 func Load(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
-	checks := []func() error{c.validateObjects, c.validateProcess}
-	done, err = c.load(command{Name, description, nil, checks}, args, stdout, stderr)
+	done, err = c.load(command{Name, description, nil, c.validateProcess}, args, stdout, stderr)
 	return c, done, err
 }
 
@@ -129,7 +126,7 @@ func newConfig() *Config { return &Config{Timeouts: web.DefaultTimeouts()} }
 type command struct {
 	name, description string
 	flags             func(*section) // declares flags of its own; nil: none
-	checks            []func() error
+	check             func() error   // checks the settings apart from those that choose what is exposed
 }
 
 func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (done bool, err error) {
@@ -151,7 +148,7 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 	if done {
 		return true, nil
 	}
-	for _, check := range append([]func() error{c.readCustomConfig}, cmd.checks...) {
+	for _, check := range []func() error{c.readCustomConfig, c.validateObjects, cmd.check} {
 		if err == nil {
 			err = check()
 		}
@@ -160,7 +157,7 @@ func (c *Config) load(cmd command, args []string, stdout, stderr io.Writer) (don
 	for _, m := range app.Model().Flags {
 		c.values[m.Name] = m.String()
 	}
-	if unreadable := new(fs.PathError); err != nil && !errors.As(err, &unreadable) {
+	if _, unreadable := errors.AsType[*fs.PathError](err); err != nil && !unreadable {
 		err = UsageError{c.Locate(err)}
 	}
 	return false, err

@@ -74,7 +74,7 @@ func TestFlagsOfKubeStateMetricsKeepTheirMeaning(t *testing.T) {
 func TestSeparateValueMayBeginWithADash(t *testing.T) {
 	const config = "---\nkind: CustomResourceStateMetrics\nspec: {resources: []}\n"
 	c := mustLoad(t, "--custom-resource-state-config", config, "--metric-denylist", "-created$", "--node", "", "--kubeconfig", "@home")
-	if c.raw.custom != config || !slices.Equal(c.raw.deny, []string{"-created$"}) || c.Node != "" || c.Kubeconfig != "@home" {
+	if c.raw.custom != config || !slices.Equal(c.selection.Deny, []string{"-created$"}) || c.Node != "" || c.Kubeconfig != "@home" {
 		t.Errorf("unexpected configuration: %+v", c)
 	}
 	for _, args := range [][]string{{"--port", "--host=x"}, {"--port", "-1"}, {"--port"}, {"--auth-filter", "-1"}, {"--port", "--"}, {"---"}} {
@@ -114,8 +114,8 @@ func TestListsAreJoinedWithoutDuplicates(t *testing.T) {
 	if want := []string{"b", "a", "c"}; !slices.Equal(c.Namespaces, want) {
 		t.Errorf("got namespaces %q, want %q", c.Namespaces, want)
 	}
-	if want := []string{"a{1,2}", "b", "c"}; !slices.Equal(c.raw.deny, want) {
-		t.Errorf("got patterns %q, want %q", c.raw.deny, want)
+	if want := []string{"a{1,2}", "b", "c"}; !slices.Equal(c.selection.Deny, want) {
+		t.Errorf("got patterns %q, want %q", c.selection.Deny, want)
 	}
 }
 

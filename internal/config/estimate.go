@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/alecthomas/kingpin/v2"
 )
 
 const estimateDescription = `Estimates the resources a fleet needs and how many replicas fit your limits: series and
@@ -33,20 +32,14 @@ type Estimate struct {
 
 	ScrapeInterval, ScrapeTimeout time.Duration
 	MemoryLimit, BodySizeLimit    int64
-	Output                        string // one of the outputs
+	JSON                          bool // the output is JSON, not text for people
 }
-
-// Outputs of an estimate.
-const (
-	textOutput = "text"
-	JSONOutput = "json"
-)
 
 // LoadEstimate reads and checks the command line of an estimate, as [Load] does that of the exporter.
 func LoadEstimate(args []string, stdout, stderr io.Writer) (e *Estimate, done bool, err error) {
 	e = &Estimate{Config: newConfig(), Given: map[string]int{}}
-	checks := []func() error{e.validateObjects, e.validateEstimate}
-	done, err = e.load(command{Name + " " + EstimateCommand, estimateDescription, e.declareEstimate, checks}, args, stdout, stderr)
+	cmd := command{Name + " " + EstimateCommand, estimateDescription, e.declareEstimate, e.validateEstimate}
+	done, err = e.load(cmd, args, stdout, stderr)
 	return e, done, err
 }
 
@@ -56,7 +49,7 @@ func (e *Estimate) declareEstimate(s *section) {
 			"proportion to it.").PlaceHolder("N")
 	s.value("jobs", e.count("jobs"), "Number of jobs.").PlaceHolder("N")
 	s.value("nodes", e.count("nodes"), "Number of nodes.").PlaceHolder("N")
-	s.value("objects", list{new([]string), splitNames, e.giveOther},
+	s.value("objects", list(new([]string), splitNames, e.giveOther),
 		"Numbers of objects of other kinds, such as configmaps=5000,services=300.").
 		PlaceHolder("KIND=N,...").HintAction(allKinds)
 	s.value("events-per-second", positiveFloat(&e.Events, 1e6),
@@ -74,21 +67,25 @@ func (e *Estimate) declareEstimate(s *section) {
 		"Memory limit of a replica; the estimate uses 80 % of it. 0: no limit.").Default("512MiB")
 	s.value("body-size-limit", sizeValue(&e.BodySizeLimit, 0, math.MaxInt64),
 		"Maximum size of the text of a scrape, such as Prometheus' body_size_limit. 0: no limit.").Default("0")
-	outputs := []string{textOutput, JSONOutput}
-	s.value("output", choiceValue(&e.Output, outputs),
-		"Format of the estimate: text for people, or json for programs; docs/capacity.md describes its fields.").
-		Default(textOutput).HintOptions(outputs...)
+	outputs := []string{"text", "json"}
+	s.value("output", parsed(&e.JSON, textType, func(s string) (bool, error) {
+		if !slices.Contains(outputs, s) {
+			return false, notOneOf(outputs, s)
+		}
+		return s == "json", nil
+	}), "Format of the estimate: text for people, or json for programs; docs/capacity.md describes its fields.").
+		Default("text").HintOptions(outputs...)
 }
 
 // count returns the value of a flag that sets the number of objects of a kind.
-func (e *Estimate) count(kind string) kingpin.Value {
-	return parsedValue[int]{new(int), "integer", func(s string) (int, error) {
+func (e *Estimate) count(kind string) flagValue {
+	return parsed(new(int), "integer", func(s string) (int, error) {
 		n, err := strconv.ParseUint(s, 10, 31)
 		if err != nil {
 			return 0, fmt.Errorf("must be an integer of at least 0, got %q", s)
 		}
 		return int(n), e.give(kind, int(n))
-	}}
+	})
 }
 
 func (e *Estimate) giveOther(element string) error {
@@ -128,7 +125,9 @@ func (e *Estimate) validateEstimate() error {
 			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", name)
 		}
 	}
-	r := e.raw
+	s := e.selection
+	narrowed := len(e.Namespaces)+len(s.Allow)+len(s.Deny)+len(s.OptIn)+len(e.raw.labels)+len(e.raw.annotations)+
+		len(s.ParameterKeys) > 0 || s.SkipZeroStateSets
 	pods, known := e.Given[podsKind]
 	switch jobs := e.Given["jobs"]; {
 	case known && jobs > pods:
@@ -138,7 +137,7 @@ func (e *Estimate) validateEstimate() error {
 		return errors.New("--scrape-interval: must be greater than 0")
 	case e.ReadsCluster():
 		return nil
-	case len(e.Namespaces)+len(r.allow)+len(r.deny)+len(r.optIn)+len(r.labels)+len(r.annotations)+len(r.parameters) > 0 || r.skipZero:
+	case narrowed:
 		return errors.New("--pods alone assumes the families that are on by default, in all namespaces; with " +
 			"--namespaces or --metric-… flags an estimate needs a cluster: --kubeconfig or --apiserver")
 	}

@@ -41,10 +41,6 @@ func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections
 		s := &section{app: app, Title: title}
 		declare(s)
 		sections = append(sections, s)
-		c.immutable = append(c.immutable, s.immutable...)
-		if s.determinesText {
-			c.textFlags = append(c.textFlags, s.names()...)
-		}
 	}
 	if own != nil {
 		add("This command", own)
@@ -85,7 +81,7 @@ func (c *Config) declareAPI(s *section) {
 	s.value("consistency.check-interval", durationValue(&c.CheckInterval),
 		"Time between two comparisons of the held objects of a kind with a list of their metadata. A kind "+
 			"that differs is listed again. 0: never.").Default("1h")
-	s.markImmutable("kubeconfig", "apiserver")
+	c.immutable = append(c.immutable, "kubeconfig", "apiserver")
 }
 
 func (c *Config) declareSharding(s *section) {
@@ -108,17 +104,16 @@ func (c *Config) declareSharding(s *section) {
 		"Longest time to keep serving after SIGTERM, until the fleet has taken over what this replica "+
 			"serves. It applies with --pod, when the StatefulSet shrinks or with --shard.standby. The grace "+
 			"period of the pod must be longer. 0: stop at once.").Default("90s")
-	s.markImmutable(s.names()...)
+	c.immutable = append(c.immutable, s.names()...)
 }
 
 func (c *Config) declareObjects(s *section) {
-	s.determinesText = true
-	s.value("resources", list{&c.raw.resources, splitNames, checkKind},
+	s.value("resources", list(&c.raw.resources, splitNames, checkKind),
 		"Kinds of objects to expose, by their plural; default: "+strings.Join(names(defaultKinds()), ", ")+
 			".").PlaceHolder("KIND,...").HintAction(allKinds)
-	s.value("namespaces", list{&c.Namespaces, splitNames, checkNamespace},
+	s.value("namespaces", list(&c.Namespaces, splitNames, checkNamespace),
 		"Namespaces to expose; default: all.").PlaceHolder("NS,...")
-	s.value("namespaces-denylist", list{&c.NamespacesDenied, splitNames, checkNamespace},
+	s.value("namespaces-denylist", list(&c.NamespacesDenied, splitNames, checkNamespace),
 		"Namespaces to leave out.").PlaceHolder("NS,...")
 	s.value("namespaces-selector", selectorValue(&c.NamespaceSelector),
 		"Label selector of the namespaces to expose, such as team in (a, b),env!=dev. Changes of their "+
@@ -140,19 +135,19 @@ func (c *Config) declareObjects(s *section) {
 	s.value("byte-limit", sizeValue(&c.ByteLimit, 0, math.MaxInt64),
 		"Maximum size of the uncompressed text of each kind. An object that would exceed it is left out "+
 			"and counted. 0: no limit.").Default("0")
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareMetrics(s *section) {
-	s.determinesText = true
 	patterns := func(name string, into *[]string, help string) {
-		s.value(name, list{into, splitPatterns, nil}, help).PlaceHolder("RE,...")
+		s.value(name, list(into, splitPatterns, nil), help).PlaceHolder("RE,...")
 	}
-	patterns("metric-allowlist", &c.raw.allow,
+	patterns("metric-allowlist", &c.selection.Allow,
 		"Patterns of the metric families to expose; no others are exposed. Patterns are regular "+
 			"expressions that match anywhere in the name unless anchored with ^ and $.")
-	patterns("metric-denylist", &c.raw.deny,
+	patterns("metric-denylist", &c.selection.Deny,
 		"Patterns of the metric families to leave out. Excludes --metric-allowlist.")
-	patterns("metric-opt-in-list", &c.raw.optIn, "Patterns of the families to expose that are off by default.")
+	patterns("metric-opt-in-list", &c.selection.OptIn, "Patterns of the families to expose that are off by default.")
 	s.flag(labelsFlag,
 		"Labels of objects to expose as labels of the kind's *_labels family, such as "+
 			"pods=[app,app.kubernetes.io/*],nodes=[*]; the kind * means all kinds, including those that are "+
@@ -160,27 +155,27 @@ func (c *Config) declareMetrics(s *section) {
 	s.flag(annotationsFlag,
 		"Annotations of objects to expose as labels of the kind's *_annotations family, written as for --"+
 			labelsFlag+".").PlaceHolder("KIND=[KEY,...],...").StringsVar(&c.raw.annotations)
-	s.value("metric-volumeattributesclass-parameters-allowlist", list{&c.raw.parameters, splitNames, nil},
+	s.value("metric-volumeattributesclass-parameters-allowlist", list(&c.selection.ParameterKeys, splitNames, nil),
 		"Parameters of VolumeAttributesClasses to expose as labels of kube_volumeattributesclass_parameters. "+
 			"A key may hold one asterisk. Default: "+strings.Join(resources.DefaultParameterKeys(), ", ")+
 			".").PlaceHolder("KEY,...")
 	s.flag("metric.skip-zero-statesets",
 		"Leave out the samples with value 0 of phases, QoS classes, container states and conditions, but for "+
-			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.raw.skipZero)
+			"those that alerts compare with 0, such as that of a node that is not ready; see docs/metrics.md.").BoolVar(&c.selection.SkipZeroStateSets)
 	s.value("metric.hold-deleted", durationValue(&c.HoldDeleted),
 		"How long to keep exposing the last state of a deleted object, however often it is scraped, so "+
 			"that an object that lives between two scrapes is not lost. 0: remove it at once.").Default("0s")
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareCustom(s *section) {
-	s.determinesText = true
 	s.flag(customFlag,
 		"Configuration of custom resource metrics: the YAML of kube-state-metrics, "+
 			"CustomResourceStateMetrics.").PlaceHolder("YAML").StringVar(&c.raw.custom)
 	s.flag(customFileFlag,
 		"File with that configuration. It is reloaded when it changes and on SIGHUP.").
 		PlaceHolder("FILE").StringVar(&c.raw.customFile)
-	s.value(presetFlag, list{&c.raw.presets, splitNames, checkPreset},
+	s.value(presetFlag, list(&c.raw.presets, splitNames, checkPreset),
 		"Configurations that statefleet comes with, in addition to yours: "+strings.Join(presets.Names(), ", ")+".").
 		PlaceHolder("NAME,...").HintAction(presets.Names)
 	s.flag(customOnlyFlag,
@@ -191,11 +186,12 @@ func (c *Config) declareCustom(s *section) {
 	s.flag("custom-resource.copied-labels-win",
 		"Let labels that labelsFromPath copies with an asterisk override commonLabels, as "+
 			"kube-state-metrics does. A tenant that may write an object can then change these labels.").
-		BoolVar(&c.raw.copiedLabelsWin)
+		BoolVar(&c.selection.CopiedLabelsWin)
 	s.flag("custom-resource-state-strict",
 		"Refuse a custom resource configuration with faults that kube-state-metrics tolerates, such as "+
 			"unknown keys, instead of logging them as warnings, and one with extensions that it does not have.").
 		BoolVar(&c.raw.customStrict)
+	c.textFlags = append(c.textFlags, s.names()...)
 }
 
 func (c *Config) declareHTTP(s *section) {
@@ -207,7 +203,7 @@ func (c *Config) declareHTTP(s *section) {
 		Default("::").StringVar(&c.raw.telemetryHost)
 	s.value("telemetry-port", intValue(&c.raw.telemetryPort, 0),
 		"Port to expose metrics about statefleet itself on.").Default("8081")
-	s.value("web.listen-address", list{&c.raw.listenAddresses, splitNames, checkAddress},
+	s.value("web.listen-address", list(&c.raw.listenAddresses, splitNames, checkAddress),
 		"Addresses to expose the metrics on, instead of --host and --port.").PlaceHolder("HOST:PORT")
 	s.flag("web.systemd-socket",
 		"Expose the metrics on the sockets that systemd passes (Linux), instead of addresses and ports.").
@@ -224,7 +220,7 @@ func (c *Config) declareHTTP(s *section) {
 	s.flag("enable-gzip-encoding",
 		"Accepted for compatibility: clients that accept gzip always get it.").Default("true").BoolVar(&c.raw.gzip)
 	c.declareTimeouts(s)
-	s.markImmutable(s.names()...)
+	c.immutable = append(c.immutable, s.names()...)
 }
 
 func (c *Config) declareAuth(s *section) {
@@ -232,7 +228,7 @@ func (c *Config) declareAuth(s *section) {
 		"Require a bearer token that the API server accepts and that is allowed to get the path, on all "+
 			"ports and paths except /healthz, /livez and /readyz. See docs/security.md for the RBAC rules it "+
 			"needs.").BoolVar(&c.AuthFilter)
-	s.value("auth-filter.audience", list{&c.Audiences, splitNames, nil},
+	s.value("auth-filter.audience", list(&c.Audiences, splitNames, nil),
 		"Audiences, such as statefleet, of which a token must have at least one; default: the API "+
 			"server's own. Requires --auth-filter.").PlaceHolder("AUDIENCE,...")
 	s.value("auth-filter.path-prefix", textValue(&c.PathPrefix, checkPathPrefix),
@@ -279,16 +275,16 @@ func (c *Config) declareMemory(s *section) {
 			"wins.").Default("true").BoolVar(&c.AutoMemLimit)
 	s.value("auto-gomemlimit-ratio", positiveFloat(&c.AutoMemLimitRatio, 1),
 		"Share of the container's limit to set, above 0 and up to 1.").Default("0.9")
-	s.markImmutable("store.snapshot-dir", "auto-gomemlimit", "auto-gomemlimit-ratio")
+	c.immutable = append(c.immutable, "store.snapshot-dir", "auto-gomemlimit", "auto-gomemlimit-ratio")
 }
 
 func (c *Config) declareLog(s *section) {
 	c.Log.Level, c.Log.Format = promslog.NewLevel(), promslog.NewFormat()
-	s.value(logflag.LevelFlagName, choice{c.Log.Level, promslog.LevelFlagOptions},
+	s.value(logflag.LevelFlagName, choice(c.Log.Level, promslog.LevelFlagOptions),
 		"Lowest severity to log: "+strings.Join(promslog.LevelFlagOptions, ", ")+".").
 		Default("info").HintOptions(promslog.LevelFlagOptions...)
-	s.value(logflag.FormatFlagName, choice{c.Log.Format, promslog.FormatFlagOptions},
+	s.value(logflag.FormatFlagName, choice(c.Log.Format, promslog.FormatFlagOptions),
 		"Format of the log: "+strings.Join(promslog.FormatFlagOptions, " or ")+".").
 		Default("logfmt").HintOptions(promslog.FormatFlagOptions...)
-	s.markImmutable(logflag.FormatFlagName)
+	c.immutable = append(c.immutable, logflag.FormatFlagName)
 }

@@ -27,8 +27,8 @@ type Render struct {
 // LoadRender reads and checks the command line of a rendering, as [Load] does that of the exporter.
 func LoadRender(args []string, stdout, stderr io.Writer) (r *Render, done bool, err error) {
 	r = &Render{Config: newConfig()}
-	checks := []func() error{r.validateObjects, r.validateRender}
-	done, err = r.load(command{Name + " " + RenderCommand, renderDescription, r.declareRender, checks}, args, stdout, stderr)
+	cmd := command{Name + " " + RenderCommand, renderDescription, r.declareRender, r.validateRender}
+	done, err = r.load(cmd, args, stdout, stderr)
 	return r, done, err
 }
 
@@ -60,7 +60,7 @@ line, and the exit status is 2.`
 // LoadCheck reads and checks a command line of the exporter, for the command that only checks it.
 func LoadCheck(args []string, stdout, stderr io.Writer) (c *Config, done bool, err error) {
 	c = newConfig()
-	checks := []func() error{c.validateObjects, c.validateProcess}
-	done, err = c.load(command{Name + " " + CheckCommand, checkDescription, nil, checks}, args, stdout, stderr)
+	cmd := command{Name + " " + CheckCommand, checkDescription, nil, c.validateProcess}
+	done, err = c.load(cmd, args, stdout, stderr)
 	return c, done, err
 }

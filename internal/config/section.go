@@ -9,12 +9,9 @@ import (
 
 // section is a group of flags that --help shows together.
 type section struct {
-	Title     string
-	app       *kingpin.Application
-	flags     []*kingpin.FlagClause
-	immutable []string // flags that keep their values while the program runs
-
-	determinesText bool // the flags determine which objects are exposed, and how
+	Title string
+	app   *kingpin.Application
+	flags []*kingpin.FlagClause
 }
 
 // flag declares a flag whose value kingpin knows how to parse.
@@ -25,14 +22,12 @@ func (s *section) flag(name, help string) *kingpin.FlagClause {
 }
 
 // value declares a flag whose value v parses.
-func (s *section) value(name string, v kingpin.Value, help string) *kingpin.FlagClause {
+func (s *section) value(name string, v flagValue, help string) *kingpin.FlagClause {
 	f := s.flag(name, help)
-	f.SetValue(flagValue{v, name})
+	v.flag = name
+	f.SetValue(v)
 	return f
 }
-
-// markImmutable makes a reload that changes one of the flags an error.
-func (s *section) markImmutable(names ...string) { s.immutable = append(s.immutable, names...) }
 
 // names returns the names of the flags.
 func (s *section) names() (names []string) {

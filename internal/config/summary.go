@@ -2,10 +2,10 @@ package config
 
 import (
 	"io"
+	"maps"
 	"slices"
-	"strings"
 
-	"k8s.io/apimachinery/pkg/runtime/schema"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/resources"
@@ -14,10 +14,10 @@ import (
 
 // summary is what the settings select, as check-config prints it.
 type summary struct {
-	Kinds           []selectedKind `json:"kinds"`
-	CustomResources []selectedKind `json:"customResources,omitempty"`
-	Warnings        []string       `json:"warnings,omitempty"`
-	Rules           []rule         `json:"rules"`
+	Kinds           []selectedKind      `json:"kinds"`
+	CustomResources []selectedKind      `json:"customResources,omitempty"`
+	Warnings        []string            `json:"warnings,omitempty"`
+	Rules           []rbacv1.PolicyRule `json:"rules"`
 }
 
 // selectedKind is a kind and its families.
@@ -29,13 +29,8 @@ type selectedKind struct {
 	Labels     string   `json:"labelSelector,omitempty"`
 	Fields     string   `json:"fieldSelector,omitempty"`
 	Families   []string `json:"families"`
-}
 
-// rule is a rule of a Role or ClusterRole.
-type rule struct {
-	APIGroups []string `json:"apiGroups"`
-	Resources []string `json:"resources"`
-	Verbs     []string `json:"verbs"`
+	group string // of APIVersion
 }
 
 // WriteSummary writes as YAML what the settings select: kinds with the families of each, warnings,
@@ -45,32 +40,22 @@ func (c *Config) WriteSummary(w io.Writer) error {
 	if c.ExposesNothing() {
 		all.Warnings = append(all.Warnings, "no metric family is exposed")
 	}
-	groups := map[string][]string{} // resources, by API group
 	for _, k := range c.Kinds {
 		r, err := k.Renderer(c.Filter)
 		if err != nil {
 			return err
 		}
+		families := []string{}
+		for _, f := range r.Families() {
+			families = append(families, f.Name)
+		}
 		all.Kinds = append(all.Kinds, selectedKind{
-			Resource: k.Name(), APIVersion: k.Resource.GroupVersion().String(), Namespaced: &k.Namespaced, Families: familyNames(r.Families()),
+			Resource: k.Name(), APIVersion: k.Resource.GroupVersion().String(), Namespaced: &k.Namespaced, Families: families,
+			group: k.Resource.Group,
 		})
-		groups[k.Resource.Group] = append(groups[k.Resource.Group], k.Name())
 	}
 	all.CustomResources = c.selectedCustomResources()
-	for _, k := range all.CustomResources {
-		group, _, isNamed := strings.Cut(k.APIVersion, "/")
-		if !isNamed {
-			group = ""
-		}
-		groups[group] = append(groups[group], k.Resource)
-	}
-	if c.NamespaceSelector != nil {
-		groups[""] = append(groups[""], "namespaces")
-	}
-	if len(all.CustomResources) > 0 {
-		groups["apiextensions.k8s.io"] = append(groups["apiextensions.k8s.io"], "customresourcedefinitions")
-	}
-	all.Rules = rules(groups)
+	all.Rules = c.rules(all)
 	text, err := yaml.Marshal(all)
 	if err != nil {
 		return err
@@ -96,28 +81,30 @@ func (c *Config) selectedCustomResources() (all []selectedKind) {
 		}
 		families := slices.DeleteFunc(e.Families, func(name string) bool { return !c.Filter.Selects(resources.Family{Name: name}) })
 		all = append(all, selectedKind{
-			Resource: plural, APIVersion: schema.GroupVersion{Group: e.GVK.Group, Version: e.GVK.Version}.String(), Kind: e.GVK.Kind,
-			Labels: e.LabelSelector, Fields: e.FieldSelector, Families: families,
+			Resource: plural, APIVersion: e.GVK.GroupVersion().String(), Kind: e.GVK.Kind,
+			Labels: e.LabelSelector, Fields: e.FieldSelector, Families: families, group: e.GVK.Group,
 		})
 	}
 	return all
 }
 
-func familyNames(families []resources.Family) []string {
-	names := []string{}
-	for _, f := range families {
-		names = append(names, f.Name)
+// rules returns one rule for each API group: for the kinds, the namespaces that a selector chooses, and
+// the definitions of custom resources.
+func (c *Config) rules(s summary) []rbacv1.PolicyRule {
+	groups := map[string][]string{} // resources, by API group
+	for _, k := range slices.Concat(s.Kinds, s.CustomResources) {
+		groups[k.group] = append(groups[k.group], k.Resource)
 	}
-	return names
-}
-
-// rules returns one rule for each API group.
-func rules(groups map[string][]string) []rule {
-	all := []rule{}
-	for group, plurals := range groups {
-		slices.Sort(plurals)
-		all = append(all, rule{[]string{group}, slices.Compact(plurals), []string{"list", "watch"}})
+	if c.NamespaceSelector != nil {
+		groups[""] = append(groups[""], "namespaces")
 	}
-	slices.SortFunc(all, func(a, b rule) int { return strings.Compare(a.APIGroups[0], b.APIGroups[0]) })
+	if len(s.CustomResources) > 0 {
+		groups["apiextensions.k8s.io"] = append(groups["apiextensions.k8s.io"], "customresourcedefinitions")
+	}
+	all := []rbacv1.PolicyRule{}
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		plurals := slices.Compact(slices.Sorted(slices.Values(groups[group])))
+		all = append(all, rbacv1.PolicyRule{APIGroups: []string{group}, Resources: plurals, Verbs: []string{"list", "watch"}})
+	}
 	return all
 }

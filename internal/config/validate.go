@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/kingpin/v2"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/statefleet/statefleet/resources"
@@ -42,25 +40,12 @@ func (c *Config) validateObjects() error {
 	return c.deriveCustom()
 }
 
-func (c *Config) deriveFilter() error {
-	byLabel, err := allowlist(labelsFlag, c.raw.labels)
-	if err != nil {
+func (c *Config) deriveFilter() (err error) {
+	if c.selection.Labels, err = allowlist(labelsFlag, c.raw.labels); err != nil {
 		return err
 	}
-	byAnnotation, err := allowlist(annotationsFlag, c.raw.annotations)
-	if err != nil {
+	if c.selection.Annotations, err = allowlist(annotationsFlag, c.raw.annotations); err != nil {
 		return err
-	}
-	c.selection = resources.Selection{
-		Allow:       c.raw.allow,
-		Deny:        c.raw.deny,
-		OptIn:       c.raw.optIn,
-		Labels:      byLabel,
-		Annotations: byAnnotation,
-
-		ParameterKeys:     c.raw.parameters,
-		SkipZeroStateSets: c.raw.skipZero,
-		CopiedLabelsWin:   c.raw.copiedLabelsWin,
 	}
 	c.Filter, err = resources.NewFilter(c.selection)
 	return err // names the flag
@@ -190,15 +175,4 @@ func checkPathPrefix(p string) error {
 		return fmt.Errorf("must be a path such as /statefleet, without a slash at the end, got %q", p)
 	}
 	return nil
-}
-
-// selectorValue parses a label selector; nil if it selects everything.
-func selectorValue(into *labels.Selector) kingpin.Value {
-	return parsedValue[labels.Selector]{into, textType, func(s string) (labels.Selector, error) {
-		selector, err := labels.Parse(s)
-		if err != nil || selector.Empty() {
-			return nil, err
-		}
-		return selector, nil
-	}}
 }

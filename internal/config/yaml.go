@@ -194,14 +194,6 @@ func ksmAliases() map[string]string {
 	}
 }
 
-// Types of flags.
-const (
-	textType  = "text"
-	boolType  = "boolean"
-	listType  = "list of texts"
-	listsType = "lists of texts by kind"
-)
-
 // lookUp returns the flag that a key stands for, nil for an unknown key. A key is the name of a flag,
 // the same with underscores in place of dashes, or an alias.
 func lookUp(flags []*kingpin.FlagModel, key string) *kingpin.FlagModel {
@@ -222,12 +214,10 @@ func isSetting(f *kingpin.FlagModel) bool {
 }
 
 func typeOf(f *kingpin.FlagModel) string {
-	if own, ok := f.Value.(flagValue); ok {
-		if typed, ok := own.Value.(interface{ typeName() string }); ok {
-			return typed.typeName()
-		}
-	}
+	own, isOwn := f.Value.(flagValue)
 	switch {
+	case isOwn:
+		return own.kind
 	case f.IsBoolFlag():
 		return boolType
 	case f.Name == labelsFlag || f.Name == annotationsFlag:

@@ -101,7 +101,7 @@ use_api_server_cache: true
 		c.AutoMemLimit || c.AutoMemLimitRatio != 0.5 || c.Timeouts.Read != 30*time.Second || !slices.Equal(c.NamespacesDenied, []string{"a"}) {
 		t.Errorf("unexpected configuration: %+v", c)
 	}
-	if !slices.Equal(c.raw.deny, []string{"kube_pod_info"}) || !slices.Equal(c.Filter.Labels.Resources(), []string{"nodes"}) ||
+	if !slices.Equal(c.selection.Deny, []string{"kube_pod_info"}) || !slices.Equal(c.Filter.Labels.Resources(), []string{"nodes"}) ||
 		!slices.Equal(c.Filter.Annotations.Resources(), []string{"pods"}) {
 		t.Errorf("unexpected configuration: %+v", c)
 	}

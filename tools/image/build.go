@@ -3,7 +3,6 @@ package main
 import (
 	"archive/tar"
 	"bytes"
-	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -22,11 +21,6 @@ import (
 )
 
 const (
-	source      = "https://github.com/statefleet/statefleet"
-	title       = "statefleet"
-	description = "Kubernetes object state as Prometheus metrics, from a fleet of shards"
-	licenses    = "Apache-2.0"
-
 	binaryFile = "statefleet"
 	sbomFile   = "sbom.json"
 	sbomType   = types.MediaType("application/vnd.cyclonedx+json")
@@ -46,8 +40,12 @@ type input struct{ arch, dir string }
 func (o options) labels() map[string]string {
 	const prefix = "org.opencontainers.image."
 	return map[string]string{
-		prefix + "title": title, prefix + "description": description, prefix + "licenses": licenses,
-		prefix + "source": source, prefix + "version": o.version, prefix + "revision": o.revision,
+		prefix + "title":       "statefleet",
+		prefix + "description": "Kubernetes object state as Prometheus metrics, from a fleet of shards",
+		prefix + "licenses":    "Apache-2.0",
+		prefix + "source":      "https://github.com/statefleet/statefleet",
+		prefix + "version":     o.version,
+		prefix + "revision":    o.revision,
 	}
 }
 
@@ -151,11 +149,7 @@ func sbom(in input, subject v1.Image) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	referring, ok := mutate.Subject(artifact, *of).(v1.Image)
-	if !ok {
-		return nil, fmt.Errorf("an artifact of type %T cannot refer to an image", artifact)
-	}
-	return referring, nil
+	return mutate.Subject(artifact, *of).(v1.Image), nil // of the type of the artifact
 }
 
 // artifacts are the results of a build.
@@ -183,19 +177,6 @@ func (o options) build() (a artifacts, err error) {
 			Descriptor: v1.Descriptor{Platform: &v1.Platform{OS: "linux", Architecture: in.arch}},
 		})
 	}
-	annotated, ok := mutate.Annotations(a.index, o.labels()).(v1.ImageIndex)
-	if !ok {
-		return a, fmt.Errorf("an index of type %T cannot have annotations", a.index)
-	}
-	a.index = annotated
+	a.index = mutate.Annotations(a.index, o.labels()).(v1.ImageIndex) // of the type of the index
 	return a, nil
-}
-
-// checksum returns the digest of a file.
-func checksum(path string) (string, error) {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(content)), nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -57,11 +58,12 @@ func write(o options, output string, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		sum, err := checksum(path)
+		archive, err := os.ReadFile(path)
 		if err != nil {
 			return err
 		}
-		lines = append(lines, fmt.Sprintf("%s  image for linux/%s", digest, arch), fmt.Sprintf("%s  %s", sum, filepath.Base(path)))
+		lines = append(lines, fmt.Sprintf("%s  image for linux/%s", digest, arch),
+			fmt.Sprintf("sha256:%x  %s", sha256.Sum256(archive), filepath.Base(path)))
 	}
 	text := strings.Join(lines, "\n") + "\n"
 	if err := os.WriteFile(filepath.Join(output, "digests.txt"), []byte(text), 0o644); err != nil {
