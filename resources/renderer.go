@@ -62,7 +62,7 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 // enabledFamily is a family that a renderer writes.
 type enabledFamily[T any] struct {
 	name  string
-	zeros *zeroFilter
+	set   *stateSet
 	write func(o *T, w *SampleWriter)
 }
 
@@ -80,7 +80,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		}
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
-		writers = append(writers, enabledFamily[T]{fam.Name, f.zeroFilter(fam.Name), write})
+		writers = append(writers, enabledFamily[T]{fam.Name, f.stateSet(fam.Name), write})
 	}
 	if r.form, err = formFor(d.form, reads); err != nil {
 		return nil, fmt.Errorf("%s: %w", k.Name(), err)
@@ -105,7 +105,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		w := &s.out
 		d.identity.set(o, w)
 		for i, family := range writers {
-			w.writeFamily(i, family.name, family.zeros, func() { family.write(o, w) })
+			w.writeFamily(i, family.name, family.set, func() { family.write(o, w) })
 		}
 		if d.reuse != nil {
 			d.reuse(o)

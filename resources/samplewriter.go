@@ -46,9 +46,9 @@ func (w *SampleWriter) beginFamily(name string) {
 	clear(w.index)
 }
 
-// writeFamily writes the lines of a family, except for those that zeros removes. If the family exceeds the limit or
-// panics, it has no lines. The object's other families are not affected.
-func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, write func()) {
+// writeFamily writes the lines of a family, without the zeros of a state set. If the family exceeds the limit or panics,
+// it has no lines. The object's other families are not affected.
+func (w *SampleWriter) writeFamily(family int, name string, set *stateSet, write func()) {
 	w.beginFamily(name)
 	defer func() {
 		if p := recover(); p != nil {
@@ -58,7 +58,7 @@ func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, w
 			w.lines.Buf = w.lines.Buf[:w.start]
 			w.lines.Omitted = append(w.lines.Omitted, family)
 		}
-		w.lines.Buf = w.lines.Buf[:w.start+len(zeros.apply(w.lines.Buf[w.start:]))]
+		w.lines.Buf = w.lines.Buf[:w.start+len(set.withoutZeros(w.lines.Buf[w.start:]))]
 		w.lines.Ends = append(w.lines.Ends, len(w.lines.Buf))
 	}()
 	write()

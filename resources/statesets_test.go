@@ -79,11 +79,11 @@ func withoutZeros(family, lines string, left, stayed map[string]int) string {
 }
 
 // The lines of earlier families of the object stay unchanged.
-func TestZeroFilterStaysWithinItsFamily(t *testing.T) {
+func TestZerosAreRemovedWithinTheirFamily(t *testing.T) {
 	var l Lines
 	l.Buf = []byte("before{} 0\n")
 	w := SampleWriter{lines: &l}
-	w.writeFamily(0, "x", &zeroFilter{kept: []byte(`a="1"`)}, func() {
+	w.writeFamily(0, "x", &stateSet{kept: `a="1"`}, func() {
 		w.Sample(0, "a", `b="1"`, "c", `a="1"`) // a quote within a value is escaped
 		w.Sample(10, "a", "0")
 		w.Sample(0, "a", "1")
