@@ -2,7 +2,6 @@ package resources
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -166,10 +165,5 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 		if got, want := len(l.Omitted) > 0, len(raw) == len(large); got != want {
 			t.Errorf("object of %d bytes: omitted families %v, want some: %t", len(raw), l.Omitted, want)
 		}
-	}
-	var w SampleWriter
-	w.lines = &Lines{}
-	if w.beginFamily("x"); w.limit != math.MaxInt {
-		t.Errorf("without a limit: limit = %d, want %d", w.limit, math.MaxInt)
 	}
 }

@@ -3,7 +3,6 @@ package resources
 import (
 	"bytes"
 	"hash/maphash"
-	"math"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +17,6 @@ type SampleWriter struct {
 	name     string
 	identity []byte
 	start    int  // offset of the family's lines
-	limit    int  // size of all lines in bytes
 	full     bool // the family has exceeded the limit
 	// index holds the series of the family's lines before the offset indexed, by hash; see isDuplicate. The hash has a
 	// random key, because users choose label values.
@@ -39,10 +37,7 @@ func (w *SampleWriter) setIdentity(pairs ...string) {
 func (w *SampleWriter) beginFamily(name string) {
 	w.name = name
 	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
-	w.limit, w.full = w.lines.Limit, false
-	if w.limit <= 0 {
-		w.limit = math.MaxInt
-	}
+	w.full = false
 	clear(w.index)
 }
 
@@ -104,7 +99,7 @@ func (w *SampleWriter) endSample(b []byte, v float64) {
 	b = appendValue(b, v)
 	b = append(b, '\n')
 	w.lines.Buf = b
-	w.full = len(b) > w.limit
+	w.full = w.lines.Limit > 0 && len(b) > w.lines.Limit
 }
 
 // SampleIfNew is Sample for families in which an object may legitimately have a series more than once. It appends the
