@@ -2,7 +2,6 @@ package resources
 
 import (
 	"bytes"
-	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,18 +46,16 @@ func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowe
 	if w.full {
 		return
 	}
-	keys := w.keys[:0]
-	for key := range values {
+	var buf [maxStackKeys]string
+	keys := buf[:0]
+	for key := range sorted(w, values) {
 		if key != lastApplied && allowed(key) {
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
 	if !w.appendDistinctKeys(prefix, keys, values) {
 		w.Sample(1, mapLabels(prefix, keys, values)...)
 	}
-	clear(keys) // keep no reference to the object
-	w.keys = keys
 }
 
 // allowAll allows every key, for families without an allowlist.

@@ -26,8 +26,7 @@ func limitRangeLimits(l *corev1.LimitRange, w *SampleWriter) {
 }
 
 func limitRangeConstraint(w *SampleWriter, of corev1.LimitType, constraint string, list corev1.ResourceList) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], list) {
-		w.UniqueSample(milliValue(list[name]), "resource", string(name), "type", string(of), "constraint", constraint)
+	for name, quantity := range sorted(w, list) {
+		w.UniqueSample(milliValue(quantity), "resource", string(name), "type", string(of), "constraint", constraint)
 	}
 }

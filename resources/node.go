@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -72,29 +71,22 @@ func nodeInfo(n *corev1.Node, w *SampleWriter) {
 const nodeRolePrefix = "node-role.kubernetes.io/"
 
 func nodeRoles(n *corev1.Node, w *SampleWriter) {
-	var buf [4]string
-	roles := buf[:0]
-	for key := range n.Labels {
+	for key := range sorted(w, n.Labels) {
 		if role, ok := strings.CutPrefix(key, nodeRolePrefix); ok {
-			roles = append(roles, role)
+			w.UniqueSample(1, "role", role)
 		}
-	}
-	slices.Sort(roles)
-	for _, role := range roles {
-		w.UniqueSample(1, "role", role)
 	}
 }
 
 // nodeResources appends all amounts with a precision of 1/1000, unlike the amounts of containers.
 func nodeResources(w *SampleWriter, list corev1.ResourceList) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], list) {
+	for name, quantity := range sorted(w, list) {
 		u, ok := amountUnitOf(name)
 		if name == corev1.ResourcePods {
 			u, ok = amountUnit{name: "integer"}, true
 		}
 		if ok {
-			w.UniqueSample(milliValue(list[name]), "resource", resourceLabel(name), "unit", u.name)
+			w.UniqueSample(milliValue(quantity), "resource", resourceLabel(name), "unit", u.name)
 		}
 	}
 }

@@ -1,11 +1,6 @@
 package resources
 
-import (
-	"maps"
-	"slices"
-
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // claimBeyondFamilies are the families that kube-state-metrics 2.20 does not have. It has merged those of the
 // VolumeAttributesClass for a later release, so they are on by default.
@@ -62,16 +57,15 @@ func modifyVolumeStatus(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
 
 // allocatedBytes leaves out resources that are not counted in bytes.
 func allocatedBytes(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], c.Status.AllocatedResources) {
+	for name, quantity := range sorted(w, c.Status.AllocatedResources) {
 		if u, ok := amountUnitOf(name); ok && u.name == "byte" {
-			w.UniqueSample(wholeValue(c.Status.AllocatedResources[name]), "resource", resourceLabel(name))
+			w.UniqueSample(wholeValue(quantity), "resource", resourceLabel(name))
 		}
 	}
 }
 
 func claimResize(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-	for _, name := range slices.Sorted(maps.Keys(c.Status.AllocatedResourceStatuses)) {
-		w.UniqueSample(1, "resource", resourceLabel(name), "status", string(c.Status.AllocatedResourceStatuses[name]))
+	for name, status := range sorted(w, c.Status.AllocatedResourceStatuses) {
+		w.UniqueSample(1, "resource", resourceLabel(name), "status", string(status))
 	}
 }

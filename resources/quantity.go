@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,30 +60,16 @@ func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 // amounts appends the amounts of the resources that containers can have. The labels resource and unit follow the given
 // ones.
 func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
-	var names [stackResources]corev1.ResourceName
 	var buf [8]string
-	for _, name := range sortedResources(names[:0], list) {
+	for name, quantity := range sorted(w, list) {
 		u, ok := amountUnitOf(name)
 		if !ok {
 			continue
 		}
-		amount := wholeValue
+		amount := wholeValue(quantity)
 		if u.milli {
-			amount = milliValue
+			amount = milliValue(quantity)
 		}
-		w.UniqueSample(amount(list[name]), append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", u.name)...)
+		w.UniqueSample(amount, append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", u.name)...)
 	}
-}
-
-// stackResources is the usual maximum of resources in a list. Callers of sortedResources reserve that much space on
-// their stack.
-const stackResources = 8
-
-// sortedResources appends the names in a list in sorted order, so that an object is always rendered to the same text.
-func sortedResources(names []corev1.ResourceName, list corev1.ResourceList) []corev1.ResourceName {
-	for name := range list {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -3,6 +3,8 @@ package resources
 import (
 	"bytes"
 	"hash/maphash"
+	"iter"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,7 +25,7 @@ type SampleWriter struct {
 	index   map[uint64]struct{}
 	seed    maphash.Seed // of index; created with it
 	indexed int
-	keys    []string // scratch of mapSample
+	keys    []string // scratch of sorted
 }
 
 // setIdentity sets the labels with which every line of the object begins.
@@ -188,6 +190,23 @@ func optionalInt[N int32 | int64](w *SampleWriter, n *N) {
 func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
 	for _, v := range values {
 		w.UniqueSample(1, label, string(v))
+	}
+}
+
+// sorted iterates over a map in the order of its keys, so that an object always gives the same text. Iterations with one
+// writer must not be nested.
+func sorted[K ~string, V any](w *SampleWriter, values map[K]V) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		w.keys = w.keys[:0]
+		for key := range values {
+			w.keys = append(w.keys, string(key))
+		}
+		slices.Sort(w.keys)
+		for _, key := range w.keys {
+			if !yield(K(key), values[K(key)]) {
+				return
+			}
+		}
 	}
 }
 
