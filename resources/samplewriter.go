@@ -78,30 +78,17 @@ func (w *SampleWriter) Sample(v float64, labels ...string) {
 	if w.full {
 		return
 	}
-	b := w.beginSample()
+	b := append(w.lines.Buf, w.name...)
+	b = append(b, '{')
+	b = append(b, w.identity...)
 	for i := 0; i+1 < len(labels); i += 2 {
 		b = appendLabel(b, labels[i], labels[i+1])
 	}
-	w.endSample(b, v)
-}
-
-// beginSample returns the lines with the beginning of a new line, to which labels can be appended. endSample completes
-// the line.
-func (w *SampleWriter) beginSample() []byte {
-	b := append(w.lines.Buf, w.name...)
-	b = append(b, '{')
-	return append(b, w.identity...)
-}
-
-func (w *SampleWriter) endSample(b []byte, v float64) {
-	if b[len(b)-1] == ',' {
-		b = b[:len(b)-1]
-	}
+	b = bytes.TrimSuffix(b, []byte(","))
 	b = append(b, '}', ' ')
 	b = appendValue(b, v)
-	b = append(b, '\n')
-	w.lines.Buf = b
-	w.full = w.lines.Limit > 0 && len(b) > w.lines.Limit
+	w.lines.Buf = append(b, '\n')
+	w.full = w.lines.Limit > 0 && len(w.lines.Buf) > w.lines.Limit
 }
 
 // SampleIfNew is Sample for families in which an object may legitimately have a series more than once. It appends the

@@ -10,14 +10,10 @@ import (
 
 // appendLabel appends name="value" and a comma.
 func appendLabel(dst []byte, name, value string) []byte {
-	return appendLabelValue(append(dst, name...), value)
-}
-
-// appendLabelValue appends the part of a label after its name.
-func appendLabelValue(dst []byte, value string) []byte {
 	if !isPlain(value) {
 		value = quoted.Replace(strings.ToValidUTF8(value, "\uFFFD"))
 	}
+	dst = append(dst, name...)
 	dst = append(dst, '=', '"')
 	dst = append(dst, value...)
 	return append(dst, '"', ',')
