@@ -15,8 +15,7 @@ func limitRanges() Kind {
 }
 
 func limitRangeLimits(l *corev1.LimitRange, w *SampleWriter) {
-	for i := range l.Spec.Limits {
-		item := &l.Spec.Limits[i]
+	for _, item := range l.Spec.Limits {
 		limitRangeConstraint(w, item.Type, "min", item.Min)
 		limitRangeConstraint(w, item.Type, "max", item.Max)
 		limitRangeConstraint(w, item.Type, "default", item.Default)

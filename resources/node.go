@@ -23,8 +23,7 @@ func nodes() Kind {
 			withFields("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
 			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) { uniqueEach(w, "pod_cidr", n.Spec.PodCIDRs) }),
 			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Spec.Taints {
-					t := &n.Spec.Taints[i]
+				for _, t := range n.Spec.Taints {
 					w.UniqueSample(1, "key", t.Key, "value", t.Value, "effect", string(t.Effect))
 				}
 			}),
@@ -32,14 +31,12 @@ func nodes() Kind {
 			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Allocatable) })),
 			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Capacity) })),
 			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Status.Conditions {
-					c := &n.Status.Conditions[i]
+				for _, c := range n.Status.Conditions {
 					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),
 			gauge(Alpha, "kube_node_status_addresses", "Always 1; names an address of the node and its type.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Status.Addresses {
-					a := &n.Status.Addresses[i]
+				for _, a := range n.Status.Addresses {
 					w.UniqueSample(1, "type", string(a.Type), "address", a.Address)
 				}
 			}),

@@ -21,8 +21,7 @@ func claimBeyondFamilies() []family[corev1.PersistentVolumeClaim] {
 		optIn(withFields("status.allocatedResources", gauge(Alpha, "kube_persistentvolumeclaim_status_allocated_resource_bytes", "Amount of a resource that is allocated to the claim, more than its capacity while it is resized, in bytes.", allocatedBytes))),
 		optIn(withFields("status.allocatedResourceStatuses", gauge(Alpha, "kube_persistentvolumeclaim_status_resize", "Always 1; names a resource of the claim that is being resized, and how far that is.", claimResize))),
 		optIn(withUnit(UnixSeconds, withFields("status.conditions.lastTransitionTime", gauge(Alpha, "kube_persistentvolumeclaim_status_condition_last_transition_timestamp_seconds", "Time when a condition of the claim got the status that it has, in unix seconds.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-			for i := range c.Status.Conditions {
-				cond := &c.Status.Conditions[i]
+			for _, cond := range c.Status.Conditions {
 				if cond.LastTransitionTime.IsZero() {
 					continue
 				}

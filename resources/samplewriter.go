@@ -253,3 +253,11 @@ func optionalBool(b *bool) string {
 	}
 	return strconv.FormatBool(*b)
 }
+
+// optionalNumber returns the text of an optional field, or "" if n is nil.
+func optionalNumber[N int32 | int64](n *N) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
+}
