@@ -133,19 +133,20 @@ func someAddresses(n int) []corev1.EndpointAddress { //nolint:staticcheck // as 
 
 // A pod may have thousands of containers. If two have the same name, the first one counts.
 func TestContainersAreFoundByName(t *testing.T) {
-	for _, n := range []int{2, fewContainers, fewContainers + 1, 1000} {
-		var all []corev1.Container
+	for _, n := range []int{2, 64, 1000} {
+		var p corev1.Pod
+		want := ""
 		for i := range n {
-			all = append(all, corev1.Container{Name: fmt.Sprint(i / 2), Image: fmt.Sprint(i)})
-		}
-		s := newContainerSpecs(all)
-		for i := 0; i < n; i += 2 {
-			if c := s.named(fmt.Sprint(i / 2)); c == nil || c.Image != fmt.Sprint(i) {
-				t.Errorf("%d containers: named(%d) = %+v, want the one with image %d", n, i/2, c, i)
+			name := fmt.Sprint(i / 2)
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: name, Image: fmt.Sprint(i)})
+			if i%2 == 0 {
+				p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: name})
+				want += fmt.Sprintf("m{id=\"x\",container=%q,image_spec=\"%d\",image=\"\",image_id=\"\",container_id=\"\"} 1\n", name, i)
 			}
 		}
-		if c := s.named("none"); c != nil {
-			t.Errorf("%d containers: named(none) = %+v, want nil", n, c)
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: "none"})
+		if got, _ := written(func(w *SampleWriter) { podContainers().info(&p, w) }); got != want {
+			t.Errorf("%d containers: got\n%swant\n%s", n, got, want)
 		}
 	}
 }

@@ -95,11 +95,15 @@ func (c containers) families() []family[corev1.Pod] {
 
 // info joins spec and status. It skips a container that lacks one of them.
 func (c containers) info(p *corev1.Pod, w *SampleWriter) {
+	all := c.specs(p)
+	specs := make(map[string]*corev1.Container, len(all)) // a pod may have thousands
+	for i := len(all) - 1; i >= 0; i-- {                  // the first container with a name counts
+		specs[all[i].Name] = &all[i]
+	}
 	statuses := c.statuses(p)
-	specs := newContainerSpecs(c.specs(p))
 	for i := range statuses {
 		status := &statuses[i]
-		spec := specs.named(status.Name)
+		spec := specs[status.Name]
 		switch {
 		case w.Full():
 			return
@@ -112,39 +116,6 @@ func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 				"container_id", status.ContainerID)
 		}
 	}
-}
-
-// fewContainers is the largest number of containers that are searched linearly.
-const fewContainers = 64
-
-// containerSpecs finds containers by name. A pod may have thousands, and each of its statuses needs a lookup.
-type containerSpecs struct {
-	all    []corev1.Container
-	byName map[string]*corev1.Container // nil for few
-}
-
-func newContainerSpecs(all []corev1.Container) containerSpecs {
-	s := containerSpecs{all: all}
-	if len(all) <= fewContainers {
-		return s
-	}
-	s.byName = make(map[string]*corev1.Container, len(all))
-	for i := len(all) - 1; i >= 0; i-- { // the first container with a name counts
-		s.byName[all[i].Name] = &all[i]
-	}
-	return s
-}
-
-func (s *containerSpecs) named(name string) *corev1.Container {
-	if s.byName != nil {
-		return s.byName[name]
-	}
-	for i := range s.all {
-		if s.all[i].Name == name {
-			return &s.all[i]
-		}
-	}
-	return nil
 }
 
 // resources writes the amounts of one list of each container.
