@@ -51,9 +51,9 @@ func (c containers) families() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.noun+".", c.info),
 		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.noun+" may use at most, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits }))),
+			c.resources(limits))),
 		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.noun+" asks for, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests }))),
+			c.resources(requests))),
 		withUnit(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.noun+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
 		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.noun+" ended before its last restart.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.LastTerminationState.Terminated) })),
@@ -119,11 +119,11 @@ func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 }
 
 // resources writes the amounts of one list of each container.
-func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
+func (c containers) resources(of func(r *corev1.ResourceRequirements) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
 	return func(p *corev1.Pod, w *SampleWriter) {
 		specs := c.specs(p)
 		for i := range specs {
-			w.amounts(of(&specs[i]), "container", specs[i].Name, "node", p.Spec.NodeName)
+			w.amounts(of(&specs[i].Resources), "container", specs[i].Name, "node", p.Spec.NodeName)
 		}
 	}
 }
