@@ -154,7 +154,7 @@ func readFixture(t *testing.T, base string) fixture {
 			f.objects = append(f.objects, o)
 			continue
 		}
-		d, err := readDefinition(wire.JSON, o.raw)
+		d, err := ReadDefinition(wire.JSON, o.raw)
 		if err != nil {
 			t.Fatalf("%s: %v", o.Name, err)
 		}
