@@ -77,24 +77,17 @@ func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
 		if err := r.Render(wire.Protobuf, raw, &all); err != nil || len(all.Omitted) != 0 {
 			t.Fatalf("%s without a limit: %d omitted families, error %v, want none", kind, len(all.Omitted), err)
 		}
-		family := func(l *Lines, i int) string {
-			from := 0
-			if i > 0 {
-				from = l.Ends[i-1]
-			}
-			return string(l.Buf[from:l.Ends[i]])
-		}
 		for _, limit := range []int{1, 1000, 20_000, len(all.Buf) - 1, len(all.Buf)} {
 			l := Lines{Limit: limit}
 			if err := r.Render(wire.Protobuf, raw, &l); err != nil || len(l.Ends) != len(all.Ends) || len(l.Buf) > limit {
 				t.Fatalf("%s, limit %d: got %d bytes, %d ends, error %v, want %d ends", kind, limit, len(l.Buf), len(l.Ends), err, len(all.Ends))
 			}
 			for i := range l.Ends {
-				want := family(&all, i)
+				want := string(all.Family(i))
 				if slices.Contains(l.Omitted, i) {
 					want = ""
 				}
-				if family(&l, i) != want {
+				if string(l.Family(i)) != want {
 					t.Errorf("%s, limit %d: family %s is truncated", kind, limit, r.Families()[i].Name)
 				}
 			}

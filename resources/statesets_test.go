@@ -49,10 +49,9 @@ func linesByFamily(t *testing.T, k Kind, f Filter, enc wire.Encoding, raw []byte
 	if err := r.Render(enc, raw, &l); err != nil {
 		t.Fatal(err)
 	}
-	byFamily, from := map[string]string{}, 0
+	byFamily := map[string]string{}
 	for i, family := range r.Families() {
-		byFamily[family.Name] = string(l.Buf[from:l.Ends[i]])
-		from = l.Ends[i]
+		byFamily[family.Name] = string(l.Family(i))
 	}
 	return byFamily
 }

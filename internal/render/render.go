@@ -225,15 +225,34 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	return nil
 }
 
+// explain writes the lines of an object, each preceded by the object and the source of its family.
+func (o Options) explain(w io.Writer, k *kind, object Object, l *resources.Lines) error {
+	name := object.Name
+	if object.Namespace != "" {
+		name = object.Namespace + "/" + name
+	}
+	for i, family := range k.renderer.Families() {
+		source := k.name
+		if k.custom {
+			source = strings.Join(o.Custom.Sources(object.GVK, family.Name), "; ")
+		}
+		for line := range strings.Lines(string(l.Family(i))) {
+			if _, err := fmt.Fprintf(w, "%s %s %s | %s | %s", object.Place, object.GVK.Kind, name, source, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // leaveOutShared removes the samples whose series an earlier object has.
 func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 	if len(k.shared) == 0 {
 		return
 	}
 	var kept resources.Lines
-	from := 0
-	for i, end := range l.Ends {
-		for line := range strings.Lines(string(l.Buf[from:end])) {
+	for i := range l.Ends {
+		for line := range strings.Lines(string(l.Family(i))) {
 			if series := line[:strings.LastIndexByte(line, ' ')]; slices.Contains(k.shared, i) {
 				if k.series[series] {
 					o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
@@ -244,7 +263,7 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 			}
 			kept.Buf = append(kept.Buf, line...)
 		}
-		kept.Ends, from = append(kept.Ends, len(kept.Buf)), end
+		kept.Ends = append(kept.Ends, len(kept.Buf))
 	}
 	l.Buf, l.Ends = kept.Buf, kept.Ends
 }
