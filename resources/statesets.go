@@ -40,7 +40,7 @@ func stateSets() []stateSet {
 
 // stateSet returns the state set that a family is, or nil if its samples with the value 0 stay.
 func (f Filter) stateSet(family string) *stateSet {
-	if !f.skipZero {
+	if !f.SkipZeroStateSets {
 		return nil
 	}
 	for _, s := range stateSets() {

@@ -14,7 +14,7 @@ func TestSkipZeroStateSets(t *testing.T) {
 	for _, f := range readFixtures(t) {
 		all := f.options.filter(t)
 		less := all
-		less.skipZero = true
+		less.SkipZeroStateSets = true
 		for _, o := range f.objects {
 			k := kindsByName()[o.resource]
 			if k.renderer == nil {

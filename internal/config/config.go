@@ -85,7 +85,6 @@ type Config struct {
 	Files             []File // in the order in which they were read
 
 	raw       inputs
-	selection resources.Selection // the source of Filter
 	values    map[string]string   // of all flags, as text
 	immutable []string            // flags that keep their values while the program runs
 	textFlags []string            // flags that determine which objects are exposed, and how
@@ -238,7 +237,7 @@ func (c *Config) Warnings() (all []string) {
 	for _, k := range resources.All() {
 		known = append(known, k.Families()...)
 	}
-	all = append(all, c.selection.Ineffective(known)...)
+	all = append(all, c.Filter.Ineffective(known)...)
 	if c.Custom != nil {
 		for _, w := range c.Custom.Warnings() {
 			all = append(all, c.CustomSource+": "+w)

@@ -51,7 +51,7 @@ func (c *Config) deriveFilter() error {
 	if err != nil {
 		return err
 	}
-	c.selection = resources.Selection{
+	c.Filter, err = resources.NewFilter(resources.Selection{
 		Allow:       c.raw.allow,
 		Deny:        c.raw.deny,
 		OptIn:       c.raw.optIn,
@@ -61,8 +61,7 @@ func (c *Config) deriveFilter() error {
 		ParameterKeys:     c.raw.parameters,
 		SkipZeroStateSets: c.raw.skipZero,
 		CopiedLabelsWin:   c.raw.copiedLabelsWin,
-	}
-	c.Filter, err = resources.NewFilter(c.selection)
+	})
 	return err // names the flag
 }
 
