@@ -76,17 +76,21 @@ func Write(w io.Writer, objects []Object, o Options) error {
 	selected := o.namespaceFilter(objects)
 	leftOut := map[string]int{}
 	for _, object := range objects {
-		of := find(kinds, known.resource(object.GVK))
-		if len(of) == 0 {
-			leftOut[describe(object.GVK, known.resource(object.GVK), kinds)]++
-		}
-		for _, k := range of {
+		resource, isExported := known.resource(object.GVK), false
+		for _, k := range kinds { // a built-in one, and those of custom resource entries
+			if k.resource != resource {
+				continue
+			}
+			isExported = true
 			if (k.namespaced && !selected(object.Namespace)) || !o.selects(k, object) {
 				continue
 			}
 			if err := o.render(w, k, object); err != nil {
 				return fmt.Errorf("%s: %w", object.Place, err)
 			}
+		}
+		if !isExported {
+			leftOut[describe(object.GVK, resource, kinds)]++
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(leftOut)) {
@@ -161,16 +165,6 @@ func (o Options) kinds(known definitions) (all []*kind, err error) {
 		add(k)
 	}
 	return all, nil
-}
-
-// find returns the kinds with a resource: a built-in one, and those of custom resource entries.
-func find(kinds []*kind, resource schema.GroupVersionResource) (all []*kind) {
-	for _, k := range kinds {
-		if k.resource == resource {
-			all = append(all, k)
-		}
-	}
-	return all
 }
 
 // describe names a type that is left out, and the version that is exported if there is another.
