@@ -78,12 +78,12 @@ func nodeRoles(n *corev1.Node, w *SampleWriter) {
 // nodeResources appends all amounts with a precision of 1/1000, unlike the amounts of containers.
 func nodeResources(w *SampleWriter, list corev1.ResourceList) {
 	for name, quantity := range sorted(w, list) {
-		u, ok := amountUnitOf(name)
+		unit := unitOfResource(name)
 		if name == corev1.ResourcePods {
-			u, ok = amountUnit{name: "integer"}, true
+			unit = "integer"
 		}
-		if ok {
-			w.UniqueSample(milliValue(quantity), "resource", resourceLabel(name), "unit", u.name)
+		if unit != "" {
+			w.UniqueSample(milliValue(quantity), "resource", resourceLabel(name), "unit", unit)
 		}
 	}
 }

@@ -57,7 +57,7 @@ func modifyVolumeStatus(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
 // allocatedBytes leaves out resources that are not counted in bytes.
 func allocatedBytes(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
 	for name, quantity := range sorted(w, c.Status.AllocatedResources) {
-		if u, ok := amountUnitOf(name); ok && u.name == "byte" {
+		if unitOfResource(name) == "byte" {
 			w.UniqueSample(wholeValue(quantity), "resource", resourceLabel(name))
 		}
 	}

@@ -7,31 +7,25 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// amountUnit is how an amount of a resource is exported.
-type amountUnit struct {
-	name  string
-	milli bool // with a precision of 1/1000; otherwise in whole numbers
-}
-
-// amountUnitOf returns the unit label of a resource of containers and nodes. ok is false for names without a meaning in
+// unitOfResource returns the unit label of a resource of containers and nodes; "" for names without a meaning in
 // Kubernetes.
-func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
+func unitOfResource(name corev1.ResourceName) string {
 	switch name {
 	case corev1.ResourceCPU:
-		return amountUnit{"core", true}, true
+		return "core"
 	case corev1.ResourceMemory, corev1.ResourceStorage, corev1.ResourceEphemeralStorage:
-		return amountUnit{"byte", false}, true
+		return "byte"
 	}
 	s := string(name)
 	switch {
 	case strings.HasPrefix(s, corev1.ResourceHugePagesPrefix), strings.HasPrefix(s, corev1.ResourceAttachableVolumesPrefix):
-		return amountUnit{"byte", false}, true
+		return "byte"
 	case strings.HasPrefix(s, corev1.DefaultResourceRequestsPrefix):
-		return amountUnit{}, false // the name of an extended resource in a quota
+		return "" // the name of an extended resource in a quota
 	case strings.Contains(s, "/") && !strings.Contains(s, corev1.ResourceDefaultNamespacePrefix):
-		return amountUnit{"integer", false}, true
+		return "integer"
 	}
-	return amountUnit{}, false
+	return ""
 }
 
 // resourceLabel returns the value of the resource label: characters that a label name cannot contain become
@@ -57,19 +51,19 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
-// amounts appends the amounts of the resources that containers can have. The labels resource and unit follow the given
-// ones.
+// amounts appends the amounts of the resources that containers can have, cores with a precision of 1/1000. The labels
+// resource and unit follow the given ones.
 func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
 	var buf [8]string
 	for name, quantity := range sorted(w, list) {
-		u, ok := amountUnitOf(name)
-		if !ok {
+		unit := unitOfResource(name)
+		if unit == "" {
 			continue
 		}
 		amount := wholeValue(quantity)
-		if u.milli {
+		if unit == "core" {
 			amount = milliValue(quantity)
 		}
-		w.UniqueSample(amount, append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", u.name)...)
+		w.UniqueSample(amount, append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", unit)...)
 	}
 }
