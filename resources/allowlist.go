@@ -15,12 +15,11 @@ type Allowlist struct {
 
 // keys are the keys allowed for one kind.
 type keys struct {
-	all      bool
 	exact    map[string]bool
 	patterns []pattern
 }
 
-// pattern is a key with one star in it.
+// pattern is a key with one star in it, which stands for any text.
 type pattern struct{ prefix, suffix string }
 
 // ParseAllowlist parses the values of --metric-labels-allowlist or --metric-annotations-allowlist, which add up: entries
@@ -99,10 +98,8 @@ func parseKeys(list []string) (*keys, error) {
 			}
 		case 1:
 			prefix, suffix, _ := strings.Cut(key, "*")
-			if prefix+suffix != "" {
+			if key != "*" || i == 0 {
 				k.patterns = append(k.patterns, pattern{prefix, suffix})
-			} else if i == 0 {
-				k.all = true
 			}
 		default:
 			return nil, fmt.Errorf("key %q must not have more than one star", key)
@@ -114,7 +111,7 @@ func parseKeys(list []string) (*keys, error) {
 // keys returns the keys that are allowed for a kind, by its own entry and by that of "*"; nil if there are none.
 func (a Allowlist) keys(resource string) *keys {
 	k := union(a.wildcard, a.byResource[resource])
-	if !k.all && len(k.exact)+len(k.patterns) == 0 {
+	if len(k.exact)+len(k.patterns) == 0 {
 		return nil
 	}
 	return k
@@ -125,7 +122,6 @@ func union(entries ...*keys) *keys {
 	k := &keys{exact: map[string]bool{}}
 	for _, entry := range entries {
 		if entry != nil {
-			k.all = k.all || entry.all
 			maps.Copy(k.exact, entry.exact)
 			k.patterns = append(k.patterns, entry.patterns...)
 		}
@@ -134,7 +130,7 @@ func union(entries ...*keys) *keys {
 }
 
 func (k *keys) allow(key string) bool {
-	if k.all || k.exact[key] {
+	if k.exact[key] {
 		return true
 	}
 	for _, p := range k.patterns {

@@ -2,7 +2,6 @@ package resources
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -78,24 +77,17 @@ func TestFamiliesBeyondTheLimitAreLeftOutWhole(t *testing.T) {
 		if err := r.Render(wire.Protobuf, raw, &all); err != nil || len(all.Omitted) != 0 {
 			t.Fatalf("%s without a limit: %d omitted families, error %v, want none", kind, len(all.Omitted), err)
 		}
-		family := func(l *Lines, i int) string {
-			from := 0
-			if i > 0 {
-				from = l.Ends[i-1]
-			}
-			return string(l.Buf[from:l.Ends[i]])
-		}
 		for _, limit := range []int{1, 1000, 20_000, len(all.Buf) - 1, len(all.Buf)} {
 			l := Lines{Limit: limit}
 			if err := r.Render(wire.Protobuf, raw, &l); err != nil || len(l.Ends) != len(all.Ends) || len(l.Buf) > limit {
 				t.Fatalf("%s, limit %d: got %d bytes, %d ends, error %v, want %d ends", kind, limit, len(l.Buf), len(l.Ends), err, len(all.Ends))
 			}
 			for i := range l.Ends {
-				want := family(&all, i)
+				want := string(all.Family(i))
 				if slices.Contains(l.Omitted, i) {
 					want = ""
 				}
-				if family(&l, i) != want {
+				if string(l.Family(i)) != want {
 					t.Errorf("%s, limit %d: family %s is truncated", kind, limit, r.Families()[i].Name)
 				}
 			}
@@ -134,19 +126,20 @@ func someAddresses(n int) []corev1.EndpointAddress { //nolint:staticcheck // as 
 
 // A pod may have thousands of containers. If two have the same name, the first one counts.
 func TestContainersAreFoundByName(t *testing.T) {
-	for _, n := range []int{2, fewContainers, fewContainers + 1, 1000} {
-		var all []corev1.Container
+	for _, n := range []int{2, 64, 1000} {
+		var p corev1.Pod
+		want := ""
 		for i := range n {
-			all = append(all, corev1.Container{Name: fmt.Sprint(i / 2), Image: fmt.Sprint(i)})
-		}
-		s := newContainerSpecs(all)
-		for i := 0; i < n; i += 2 {
-			if c := s.named(fmt.Sprint(i / 2)); c == nil || c.Image != fmt.Sprint(i) {
-				t.Errorf("%d containers: named(%d) = %+v, want the one with image %d", n, i/2, c, i)
+			name := fmt.Sprint(i / 2)
+			p.Spec.Containers = append(p.Spec.Containers, corev1.Container{Name: name, Image: fmt.Sprint(i)})
+			if i%2 == 0 {
+				p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: name})
+				want += fmt.Sprintf("m{id=\"x\",container=%q,image_spec=\"%d\",image=\"\",image_id=\"\",container_id=\"\"} 1\n", name, i)
 			}
 		}
-		if c := s.named("none"); c != nil {
-			t.Errorf("%d containers: named(none) = %+v, want nil", n, c)
+		p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{Name: "none"})
+		if got, _ := written(func(w *SampleWriter) { podContainers().info(&p, w) }); got != want {
+			t.Errorf("%d containers: got\n%swant\n%s", n, got, want)
 		}
 	}
 }
@@ -166,10 +159,5 @@ func TestLimitIsKeptFromObjectToObject(t *testing.T) {
 		if got, want := len(l.Omitted) > 0, len(raw) == len(large); got != want {
 			t.Errorf("object of %d bytes: omitted families %v, want some: %t", len(raw), l.Omitted, want)
 		}
-	}
-	var w SampleWriter
-	w.lines = &Lines{}
-	if w.beginFamily("x"); w.limit != math.MaxInt {
-		t.Errorf("without a limit: limit = %d, want %d", w.limit, math.MaxInt)
 	}
 }

@@ -96,12 +96,10 @@ func renderUncut(t testing.TB, r *Renderer, enc wire.Encoding, raw []byte, l *Li
 
 // addLines adds the lines of one object to an exposition.
 func addLines(p *conformance.Exposition, families []Family, l Lines) error {
-	from := 0
 	for i, f := range families {
-		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Buf[from:l.Ends[i]])); err != nil {
+		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Family(i))); err != nil {
 			return err
 		}
-		from = l.Ends[i]
 	}
 	return nil
 }

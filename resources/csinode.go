@@ -10,14 +10,12 @@ func csiNodes() Kind {
 		reads:    `spec.drivers.name spec.drivers.nodeID spec.drivers.allocatable.count`,
 		families: []family[storagev1.CSINode]{
 			gauge(Alpha, "kube_csinode_driver_info", "Always 1; names a CSI driver of the node, and the node as the driver does.", func(n *storagev1.CSINode, w *SampleWriter) {
-				for i := range n.Spec.Drivers {
-					d := &n.Spec.Drivers[i]
+				for _, d := range n.Spec.Drivers {
 					w.UniqueSample(1, "driver", d.Name, "node_id", d.NodeID)
 				}
 			}),
 			gauge(Alpha, "kube_csinode_driver_allocatable", "Number of volumes of a CSI driver that the node can use at most.", func(n *storagev1.CSINode, w *SampleWriter) {
-				for i := range n.Spec.Drivers {
-					d := &n.Spec.Drivers[i]
+				for _, d := range n.Spec.Drivers {
 					if d.Allocatable != nil && d.Allocatable.Count != nil {
 						w.UniqueSample(float64(*d.Allocatable.Count), "driver", d.Name)
 					}

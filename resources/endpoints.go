@@ -26,32 +26,29 @@ func endpoints() Kind {
 }
 
 func endpointAddresses(e *corev1.Endpoints, w *SampleWriter) {
-	for i := range e.Subsets {
-		s := &e.Subsets[i]
-		for j := range s.Ports {
-			port := &s.Ports[j]
-			number := strconv.Itoa(int(port.Port))
-			endpointAddressList(w, port, number, s.Addresses, "true")
-			endpointAddressList(w, port, number, s.NotReadyAddresses, "false")
+	for _, s := range e.Subsets {
+		for _, port := range s.Ports {
+			endpointAddressList(w, port, s.Addresses, "true")
+			endpointAddressList(w, port, s.NotReadyAddresses, "false")
 		}
 	}
 }
 
-func endpointAddressList(w *SampleWriter, port *corev1.EndpointPort, number string, addresses []corev1.EndpointAddress, ready string) {
-	for i := range addresses {
+func endpointAddressList(w *SampleWriter, port corev1.EndpointPort, addresses []corev1.EndpointAddress, ready string) {
+	number := strconv.Itoa(int(port.Port))
+	for _, address := range addresses {
 		if w.Full() { // there is a sample per port and address: an object of 36 kB can give 57 MB
 			return
 		}
-		w.UniqueSample(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", addresses[i].IP, "ready", ready)
+		w.UniqueSample(1, "port_protocol", string(port.Protocol), "port_number", number, "port_name", port.Name, "ip", address.IP, "ready", ready)
 	}
 }
 
 // endpointPorts appends each port once, even if it is in several subsets.
 func endpointPorts(e *corev1.Endpoints, w *SampleWriter) {
-	for i := range e.Subsets {
-		ports := e.Subsets[i].Ports
-		for j := range ports {
-			w.SampleIfNew(1, "port_name", ports[j].Name, "port_protocol", string(ports[j].Protocol), "port_number", strconv.Itoa(int(ports[j].Port)))
+	for _, s := range e.Subsets {
+		for _, port := range s.Ports {
+			w.SampleIfNew(1, "port_name", port.Name, "port_protocol", string(port.Protocol), "port_number", strconv.Itoa(int(port.Port)))
 		}
 	}
 }

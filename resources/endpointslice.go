@@ -1,8 +1,6 @@
 package resources
 
 import (
-	"strconv"
-
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/utils/ptr"
@@ -35,8 +33,7 @@ func endpointSlices() Kind {
 
 // endpointHints identifies an endpoint by its first address, which receives the traffic.
 func endpointHints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
-	for i := range s.Endpoints {
-		e := &s.Endpoints[i]
+	for _, e := range s.Endpoints {
 		if e.Hints == nil || len(e.Addresses) == 0 {
 			continue
 		}
@@ -47,13 +44,8 @@ func endpointHints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 }
 
 func sliceEndpoints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
-	var nothing corev1.ObjectReference
-	for i := range s.Endpoints {
-		e := &s.Endpoints[i]
-		target := e.TargetRef
-		if target == nil {
-			target = &nothing
-		}
+	for _, e := range s.Endpoints {
+		target := ptr.Deref(e.TargetRef, corev1.ObjectReference{})
 		for _, address := range e.Addresses {
 			if w.Full() {
 				return
@@ -74,12 +66,7 @@ func sliceEndpoints(s *discoveryv1.EndpointSlice, w *SampleWriter) {
 }
 
 func slicePorts(s *discoveryv1.EndpointSlice, w *SampleWriter) {
-	for i := range s.Ports {
-		p := &s.Ports[i]
-		var number string
-		if p.Port != nil {
-			number = strconv.Itoa(int(*p.Port))
-		}
-		w.UniqueSample(1, "port_name", ptr.Deref(p.Name, ""), "port_protocol", string(ptr.Deref(p.Protocol, "")), "port_number", number)
+	for _, p := range s.Ports {
+		w.UniqueSample(1, "port_name", ptr.Deref(p.Name, ""), "port_protocol", string(ptr.Deref(p.Protocol, "")), "port_number", optionalNumber(p.Port))
 	}
 }

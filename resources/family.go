@@ -64,7 +64,7 @@ func (f Family) TextHeader() []byte {
 
 // OpenMetricsHeader returns the HELP and TYPE lines of OpenMetrics 1.0.
 func (f Family) OpenMetricsHeader() []byte {
-	return header(f.OpenMetricsName(), openMetricsHelp.Replace(f.help()), f.Type)
+	return header(f.OpenMetricsName(), quoted.Replace(f.help()), f.Type)
 }
 
 // help returns the text of the HELP line: the stability level in brackets, which tools look for, and
@@ -89,11 +89,8 @@ func (f Family) OpenMetricsName() string {
 	}
 }
 
-// The formats escape different characters in HELP: a parser of the text format may reject an escaped quote.
-var (
-	textHelp        = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
-	openMetricsHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
-)
+// textHelp escapes HELP in the text format, whose parsers may reject an escaped quote; see quoted.
+var textHelp = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 
 // trimSuffix returns a name without the suffix, unless the name consists of the suffix.
 func trimSuffix(name, suffix string) string { return cmp.Or(strings.TrimSuffix(name, suffix), name) }

@@ -11,23 +11,21 @@ import (
 	"github.com/dlclark/regexp2/v2"
 )
 
-// Filter selects the families to render, and the labels and annotations that they carry. The zero value selects every
-// family that is not opt-in. A Filter is immutable and safe for concurrent use.
+// Filter is a compiled Selection. The zero value selects every family that is not opt-in. A Filter is immutable and safe
+// for concurrent use.
 type Filter struct {
+	Selection
 	allow, deny, optIn []matcher
-	skipZero           bool
-	parameters         *keys // of VolumeAttributesClasses; nil: the default ones
-	// Labels and Annotations are the allowlists of the families that copy an object's labels and annotations. Such a
-	// family is left out for a kind without allowed keys.
-	Labels, Annotations Allowlist
-	// CopiedLabelsWin is the same as in Selection.
-	CopiedLabelsWin bool
+	parameters         *keys // nil: the default ones
 }
 
-// Selection is the input of NewFilter. Allow, Deny and OptIn are lists of regular expressions for family names, not
-// anchored, as in the flags --metric-allowlist, --metric-denylist and --metric-opt-in-list.
+// Selection states which families are rendered, and which labels and annotations they carry.
 type Selection struct {
-	Allow, Deny, OptIn  []string
+	// Allow, Deny and OptIn are lists of regular expressions for family names, not anchored, as in the flags
+	// --metric-allowlist, --metric-denylist and --metric-opt-in-list.
+	Allow, Deny, OptIn []string
+	// Labels and Annotations are the allowlists of the families that copy an object's labels and annotations. Such a
+	// family is left out for a kind without allowed keys.
 	Labels, Annotations Allowlist
 	// ParameterKeys are the parameters of VolumeAttributesClasses that become labels. A key may contain one star. If
 	// empty, DefaultParameterKeys apply.
@@ -49,22 +47,21 @@ const (
 )
 
 // Ineffective returns a sentence for each pattern that matches none of the families, for example because of a typing
-// error. It ignores patterns that do not compile; see [NewFilter].
-func (s Selection) Ineffective(families []Family) (all []string) {
+// error.
+func (f Filter) Ineffective(families []Family) (all []string) {
 	for _, list := range []struct {
-		flag     string
-		patterns []string
-		optIn    bool
-	}{{allowFlag, s.Allow, false}, {denyFlag, s.Deny, false}, {optInFlag, s.OptIn, true}} {
-		noun := "metric family"
-		if list.optIn {
-			noun = "metric family that is off by default"
-		}
-		for _, p := range list.patterns {
-			m, err := compile(p)
-			matches := func(f Family) bool { return (f.OptIn || !list.optIn) && anyMatch([]matcher{m}, f.Name, true) }
-			if err == nil && !slices.ContainsFunc(families, matches) {
-				all = append(all, fmt.Sprintf("%s: pattern %q matches no %s", list.flag, p, noun))
+		flag, noun string
+		patterns   []matcher
+		optIn      bool
+	}{
+		{allowFlag, "metric family", f.allow, false},
+		{denyFlag, "metric family", f.deny, false},
+		{optInFlag, "metric family that is off by default", f.optIn, true},
+	} {
+		for _, m := range list.patterns {
+			matches := func(f Family) bool { return (f.OptIn || !list.optIn) && m.matches(f.Name, true) }
+			if !slices.ContainsFunc(families, matches) {
+				all = append(all, fmt.Sprintf("%s: pattern %q matches no %s", list.flag, m.pattern, list.noun))
 			}
 		}
 	}
@@ -74,8 +71,17 @@ func (s Selection) Ineffective(families []Family) (all []string) {
 // matchTimeout limits one match of a pattern that RE2 cannot express.
 const matchTimeout = time.Second
 
-// matcher reports whether a name matches a pattern.
-type matcher func(name string) (bool, error)
+// matcher is a compiled pattern.
+type matcher struct {
+	pattern string
+	match   func(name string) (bool, error)
+}
+
+// matches reports whether a name matches; it returns onTimeout if that takes too long.
+func (m matcher) matches(name string, onTimeout bool) bool {
+	ok, err := m.match(name)
+	return ok && err == nil || onTimeout && err != nil
+}
 
 // NewFilter compiles a selection. Patterns are RE2. A pattern that RE2 cannot express (look-around, back references)
 // runs in a backtracking engine with a time limit. The error names the flag and the invalid pattern.
@@ -83,7 +89,7 @@ func NewFilter(s Selection) (Filter, error) {
 	if len(s.Allow) > 0 && len(s.Deny) > 0 {
 		return Filter{}, errors.New(allowFlag + " and " + denyFlag + " exclude each other")
 	}
-	f := Filter{Labels: s.Labels, Annotations: s.Annotations, skipZero: s.SkipZeroStateSets, CopiedLabelsWin: s.CopiedLabelsWin}
+	f := Filter{Selection: s}
 	for _, list := range []struct {
 		flag     string
 		patterns []string
@@ -122,32 +128,23 @@ func (f Filter) Selects(fam Family) bool {
 	return !anyMatch(f.deny, fam.Name, true)
 }
 
-func anyMatch(list []matcher, name string, onError bool) bool {
-	for _, m := range list {
-		ok, err := m(name)
-		if err != nil {
-			ok = onError
-		}
-		if ok {
-			return true
-		}
-	}
-	return false
+func anyMatch(list []matcher, name string, onTimeout bool) bool {
+	return slices.ContainsFunc(list, func(m matcher) bool { return m.matches(name, onTimeout) })
 }
 
 func compile(p string) (matcher, error) {
 	re, err := regexp.Compile(p)
 	if err == nil {
-		return func(name string) (bool, error) { return re.MatchString(name), nil }, nil
+		return matcher{p, func(name string) (bool, error) { return re.MatchString(name), nil }}, nil
 	}
 	re2, err2 := regexp2.Compile(p)
 	var unknown *syntax.Error
 	switch {
 	case err2 != nil && errors.As(err, &unknown) && unknown.Code == syntax.ErrInvalidPerlOp:
-		return nil, err2 // err is only about the look-around, which is allowed
+		return matcher{}, err2 // err is only about the look-around, which is allowed
 	case err2 != nil:
-		return nil, err
+		return matcher{}, err
 	}
 	re2.MatchTimeout = matchTimeout
-	return re2.MatchString, nil
+	return matcher{p, re2.MatchString}, nil
 }

@@ -20,8 +20,7 @@ func jobBeyondFamilies() []family[batchv1.Job] {
 			}
 		}))),
 		optIn(gauge(Alpha, "kube_job_status_condition", "Always 1; names a condition of the job, the status that it has, and the reason.", func(j *batchv1.Job, w *SampleWriter) {
-			for i := range j.Status.Conditions {
-				c := &j.Status.Conditions[i]
+			for _, c := range j.Status.Conditions {
 				w.presentCondition(string(c.Type), c.Status, c.Reason)
 			}
 		})),

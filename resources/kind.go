@@ -2,7 +2,6 @@ package resources
 
 import (
 	"fmt"
-	"reflect"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,7 +21,7 @@ type Kind struct {
 	Default bool
 
 	families []Family
-	renderer func(k Kind, f Filter) (*Renderer, error)
+	renderer func(f Filter) (*Renderer, error)
 }
 
 // Name returns the plural that names the kind in flags, such as "pods".
@@ -34,7 +33,7 @@ func (k Kind) Families() []Family { return k.families }
 
 // Renderer returns the renderer of the families that f selects. It fails only if the declaration of the kind is
 // invalid, which a test rules out.
-func (k Kind) Renderer(f Filter) (*Renderer, error) { return k.renderer(k, f) }
+func (k Kind) Renderer(f Filter) (*Renderer, error) { return k.renderer(f) }
 
 // object is the interface of generated API types.
 type object[T any] interface {
@@ -80,7 +79,7 @@ func NewKind[T any, P object[T]](d definition[T]) Kind {
 	for _, f := range d.families {
 		k.families = append(k.families, f.Family)
 	}
-	k.renderer = func(k Kind, f Filter) (*Renderer, error) { return newRenderer[T, P](k, d, f) }
+	k.renderer = func(f Filter) (*Renderer, error) { return newRenderer[T, P](d, f) }
 	return k
 }
 
@@ -88,11 +87,6 @@ func NewKind[T any, P object[T]](d definition[T]) Kind {
 const alwaysRead = `metadata.name metadata.namespace metadata.uid metadata.resourceVersion metadata.generation
 	metadata.creationTimestamp metadata.deletionTimestamp
 	metadata.ownerReferences.kind metadata.ownerReferences.name metadata.ownerReferences.controller`
-
-// mask returns the mask that keeps the given fields.
-func mask[T any](reads []string) (*wire.Mask, error) {
-	return wire.NewMask(reflect.TypeFor[T](), reads, wire.ExcludeKey("metadata.annotations", lastApplied))
-}
 
 // formFor returns the form to request from an API server so that it sends the given fields. It is an error if the
 // declared form forbids one of them.

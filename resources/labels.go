@@ -1,9 +1,8 @@
 package resources
 
 import (
-	"bytes"
-	"slices"
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -41,133 +40,78 @@ func mapFamily[T any](level Stability, name, help, prefix, field string,
 	return f
 }
 
-// mapSample appends one sample with the value 1 and the allowed entries of values as labels, sorted by key. The keys
-// are converted to label names.
+// mapSample appends one sample with the value 1 and the allowed entries of values as labels, sorted by key.
 func (w *SampleWriter) mapSample(prefix string, values map[string]string, allowed func(key string) bool) {
 	if w.full {
 		return
 	}
-	keys := w.keys[:0]
-	for key := range values {
+	pairs := make([]string, 0, 2*len(values))
+	for key, value := range sorted(w, values) {
 		if key != lastApplied && allowed(key) {
-			keys = append(keys, key)
+			pairs = append(pairs, labelName(prefix, key), value)
 		}
 	}
-	slices.Sort(keys)
-	if !w.appendDistinctKeys(prefix, keys, values) {
-		w.Sample(1, mapLabels(prefix, keys, values)...)
-	}
-	clear(keys) // keep no reference to the object
-	w.keys = keys
+	distinguish(pairs)
+	w.Sample(1, pairs...)
 }
 
 // allowAll allows every key, for families without an allowlist.
 func allowAll(string) bool { return true }
 
-// maxStackKeys is the largest number of keys that appendDistinctKeys accepts, because it compares every pair.
-const maxStackKeys = 64
-
-// appendDistinctKeys appends the sample of mapSample without allocating memory. It handles the usual case: few keys,
-// all with different label names. Otherwise it appends nothing and returns false.
-func (w *SampleWriter) appendDistinctKeys(prefix string, keys []string, values map[string]string) bool {
-	if len(keys) > maxStackKeys {
-		return false
-	}
-	var room [maxStackKeys][2]int
-	names := room[:0]
-	b := w.beginSample()
-	for _, key := range keys {
-		from := len(b)
-		b = appendLabelName(append(b, prefix...), key)
-		for _, name := range names {
-			if bytes.Equal(b[name[0]:name[1]], b[from:]) {
-				return false
-			}
-		}
-		names = append(names, [2]int{from, len(b)})
-		b = appendLabelValue(b, values[key])
-	}
-	w.endSample(b, 1)
-	return true
-}
-
-// mapLabels returns the entries of values with the given keys, which are sorted, as name, value pairs. Keys are
-// converted to label names, and equal names are made distinct.
-func mapLabels(prefix string, keys []string, values map[string]string) []string {
-	var l labelNames
-	l.names = make([]string, len(keys))
-	l.taken = make(map[string]int, len(keys))
-	pairs := make([]string, 2*len(keys))
-	for i, key := range keys {
-		l.put(i, prefix+labelName(key))
-		pairs[2*i+1] = values[key]
-	}
-	for i, name := range l.names {
-		pairs[2*i] = name
-	}
-	return pairs
-}
-
-func labelName(key string) string { return string(appendLabelName(nil, key)) }
-
-// appendLabelName appends a Kubernetes key as a Prometheus label name: characters that are not allowed become
+// labelName returns the prefix and a Kubernetes key as a Prometheus label name: characters that are not allowed become
 // underscores, and camelCase becomes snake_case.
-func appendLabelName(dst []byte, key string) []byte {
+func labelName(prefix, key string) string {
+	var b strings.Builder
+	b.Grow(len(prefix) + len(key))
+	b.WriteString(prefix)
 	lower := false // whether an upper-case letter begins a new word here
 	for _, r := range key {
 		switch {
 		case r >= 'A' && r <= 'Z':
 			if lower {
-				dst = append(dst, '_')
+				b.WriteByte('_')
 			}
-			dst = append(dst, byte(r)+'a'-'A')
+			b.WriteByte(byte(r) + 'a' - 'A')
 			lower = false
 		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			dst = append(dst, byte(r))
+			b.WriteByte(byte(r))
 			lower = true
 		default:
-			dst = append(dst, '_')
+			b.WriteByte('_')
 			lower = false
 		}
 	}
-	return dst
+	return b.String()
 }
 
-// labelNames assigns distinct names to several keys. If keys become the same name, each of them gets a suffix
-// _conflictN, in the order of the keys. N counts up over the names that are taken, as in kube-state-metrics: a key that
-// looks like such a name takes it if it comes first, and conflicts with it if it comes later.
-type labelNames struct {
-	names     []string
-	taken     map[string]int // the key's index by name
-	conflicts map[string]int // the last N by the name without suffix
-}
-
-func (l *labelNames) put(i int, name string) {
-	_, inConflict := l.conflicts[name]
-	first, isTaken := l.taken[name]
-	switch {
-	case inConflict:
-		l.putNext(i, name)
-	case isTaken:
-		if l.conflicts == nil {
-			l.conflicts = map[string]int{}
+// distinguish makes the names in a list of name, value pairs distinct. Each of several equal names gets a suffix
+// _conflictN, in their order. N counts up over the names that are taken, as in kube-state-metrics: a key that looks like
+// such a name takes it if it comes first, and conflicts with it if it comes later.
+func distinguish(pairs []string) {
+	taken := map[string]int{}     // a name's index
+	conflicts := map[string]int{} // the last N by the name without suffix
+	rename := func(i int, name string) {
+		for {
+			conflicts[name]++
+			next := name + "_conflict" + strconv.Itoa(conflicts[name])
+			if _, isTaken := taken[next]; !isTaken {
+				pairs[i], taken[next] = next, i
+				return
+			}
 		}
-		l.putNext(first, name)
-		delete(l.taken, name)
-		l.putNext(i, name)
-	default:
-		l.names[i], l.taken[name] = name, i
 	}
-}
-
-// putNext assigns the next free name with a suffix to a key.
-func (l *labelNames) putNext(i int, name string) {
-	for {
-		l.conflicts[name]++
-		next := name + "_conflict" + strconv.Itoa(l.conflicts[name])
-		if _, isTaken := l.taken[next]; !isTaken {
-			l.names[i], l.taken[next] = next, i
-			return
+	for i := 0; i < len(pairs); i += 2 {
+		name := pairs[i]
+		first, isTaken := taken[name]
+		switch {
+		case conflicts[name] > 0:
+			rename(i, name)
+		case isTaken:
+			rename(first, name)
+			delete(taken, name)
+			rename(i, name)
+		default:
+			taken[name] = i
 		}
 	}
 }

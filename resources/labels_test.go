@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,8 +12,8 @@ import (
 func TestLabelName(t *testing.T) {
 	f := func(key, want string) {
 		t.Helper()
-		if got := labelName(key); got != want {
-			t.Errorf("labelName(%s) = %s, want %s", key, got, want)
+		if got := labelName("label_", key); got != "label_"+want {
+			t.Errorf("labelName(label_, %s) = %s, want label_%s", key, got, want)
 		}
 	}
 	f("app", "app")
@@ -66,19 +65,6 @@ func TestEntries(t *testing.T) {
 	// If it comes first, it keeps the name, and the number is skipped.
 	f("A.b.conflict1 a-b a.b", "label_a_b_conflict1=A.b.conflict1", "label_a_b_conflict2=a-b", "label_a_b_conflict3=a.b")
 	f(lastApplied+" a", "label_a=a")
-}
-
-// There are more keys than appendDistinctKeys accepts.
-func TestEntriesOfManyKeys(t *testing.T) {
-	values, want := map[string]string{}, []string{}
-	for i := range 2 * maxStackKeys {
-		key := fmt.Sprintf("k%03d", i)
-		values[key] = key
-		want = append(want, "label_"+key+"="+key)
-	}
-	if _, got := entriesOf(t, values); !slices.Equal(got, want) {
-		t.Errorf("got labels %v, want %v", got, want)
-	}
 }
 
 // Every key gives a valid label name, and different keys give different names.

@@ -15,8 +15,7 @@ func limitRanges() Kind {
 }
 
 func limitRangeLimits(l *corev1.LimitRange, w *SampleWriter) {
-	for i := range l.Spec.Limits {
-		item := &l.Spec.Limits[i]
+	for _, item := range l.Spec.Limits {
 		limitRangeConstraint(w, item.Type, "min", item.Min)
 		limitRangeConstraint(w, item.Type, "max", item.Max)
 		limitRangeConstraint(w, item.Type, "default", item.Default)
@@ -26,8 +25,7 @@ func limitRangeLimits(l *corev1.LimitRange, w *SampleWriter) {
 }
 
 func limitRangeConstraint(w *SampleWriter, of corev1.LimitType, constraint string, list corev1.ResourceList) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], list) {
-		w.UniqueSample(milliValue(list[name]), "resource", string(name), "type", string(of), "constraint", constraint)
+	for name, quantity := range sorted(w, list) {
+		w.UniqueSample(milliValue(quantity), "resource", string(name), "type", string(of), "constraint", constraint)
 	}
 }

@@ -1,6 +1,11 @@
 package resources
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"runtime/debug"
+	"slices"
+)
 
 // Lines is the text of one object: Buf holds the lines of all enabled families one after another,
 // and the lines of family i end at Ends[i]. It is reused from object to object; see Reset.
@@ -27,28 +32,48 @@ func (l *Lines) Reset() {
 	*l = Lines{Buf: l.Buf[:0], Ends: l.Ends[:0], Failed: l.Failed[:0], Omitted: l.Omitted[:0], Limit: l.Limit}
 }
 
-// Samples returns the number of samples of the family with this index.
-func (l *Lines) Samples(family int) int {
-	return bytes.Count(l.Buf[l.begin(family):l.Ends[family]], []byte("\n"))
+// Family returns the lines of the family with this index.
+func (l *Lines) Family(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = l.Ends[i-1]
+	}
+	return l.Buf[from:l.Ends[i]]
 }
+
+// Samples returns the number of samples of the family with this index.
+func (l *Lines) Samples(family int) int { return bytes.Count(l.Family(family), []byte("\n")) }
 
 // Truncate keeps the first n samples of a family, which must have at least as many.
 func (l *Lines) Truncate(family, n int) {
-	end := l.begin(family)
+	cut := l.Family(family)
 	for range n {
-		end += bytes.IndexByte(l.Buf[end:], '\n') + 1
+		cut = cut[bytes.IndexByte(cut, '\n')+1:]
 	}
-	cut := l.Ends[family] - end
-	l.Buf = append(l.Buf[:end], l.Buf[l.Ends[family]:]...)
+	end := l.Ends[family]
+	l.Buf = slices.Delete(l.Buf, end-len(cut), end)
 	for i := range l.Ends[family:] {
-		l.Ends[family+i] -= cut
+		l.Ends[family+i] -= len(cut)
 	}
 }
 
-// begin returns where the lines of a family begin.
-func (l *Lines) begin(family int) int {
-	if family == 0 {
-		return 0
-	}
-	return l.Ends[family-1]
+// Panic is an error with the value and the stack of a panic.
+type Panic struct {
+	Value any
+	stack []byte
+}
+
+// NewPanic returns the Panic of a value that recover returned. The deferred function that calls recover must call it.
+func NewPanic(value any) *Panic { return &Panic{value, debug.Stack()} }
+
+// Error implements error.
+func (p *Panic) Error() string { return fmt.Sprintf("panic: %v", p.Value) }
+
+// Stack returns the stack trace of the panic, as the runtime prints it.
+func (p *Panic) Stack() string { return string(p.stack) }
+
+// Failure is a family without lines, because its write function panicked.
+type Failure struct {
+	Family int // its index
+	*Panic
 }

@@ -167,7 +167,7 @@ func TestLastAppliedIsNeverShown(t *testing.T) {
 				if err := r.Render(wire.Encoding(enc), raw, &l); err != nil {
 					t.Fatal(err)
 				}
-				if strings.Contains(string(l.Buf), "annotation_"+labelName(lastApplied)) || strings.Contains(string(l.Buf), "whole") {
+				if strings.Contains(string(l.Buf), labelName("annotation_", lastApplied)) || strings.Contains(string(l.Buf), "whole") {
 					t.Fatalf("%s: the lines contain the annotation:\n%s", k.Name(), l.Buf)
 				}
 				others += strings.Count(string(l.Buf), `annotation_a="b"`)

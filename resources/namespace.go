@@ -15,8 +15,7 @@ func namespaces() Kind {
 				w.StateSet("phase", string(n.Status.Phase), string(corev1.NamespaceActive), string(corev1.NamespaceTerminating))
 			}),
 			gauge(Alpha, "kube_namespace_status_condition", "Conditions of the namespace, 1 for the status that each has.", func(n *corev1.Namespace, w *SampleWriter) {
-				for i := range n.Status.Conditions {
-					c := &n.Status.Conditions[i]
+				for _, c := range n.Status.Conditions {
 					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),

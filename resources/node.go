@@ -1,7 +1,6 @@
 package resources
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,8 +23,7 @@ func nodes() Kind {
 			withFields("metadata.labels", gauge(Alpha, "kube_node_role", "Always 1; names a role that the node has by its labels.", nodeRoles)),
 			gauge(Alpha, "kube_node_spec_pod_cidrs", "Always 1; names a range of addresses for the node's pods.", func(n *corev1.Node, w *SampleWriter) { uniqueEach(w, "pod_cidr", n.Spec.PodCIDRs) }),
 			gauge(Stable, "kube_node_spec_taint", "Always 1; names a taint of the node.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Spec.Taints {
-					t := &n.Spec.Taints[i]
+				for _, t := range n.Spec.Taints {
 					w.UniqueSample(1, "key", t.Key, "value", t.Value, "effect", string(t.Effect))
 				}
 			}),
@@ -33,14 +31,12 @@ func nodes() Kind {
 			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_allocatable", "Amount of a resource that the node has for pods, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Allocatable) })),
 			withUnit(unitByLabel("unit"), gauge(Stable, "kube_node_status_capacity", "Amount of a resource that the node has in total, in the unit that its label names.", func(n *corev1.Node, w *SampleWriter) { nodeResources(w, n.Status.Capacity) })),
 			gauge(Stable, "kube_node_status_condition", "Conditions of the node, 1 for the status that each has.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Status.Conditions {
-					c := &n.Status.Conditions[i]
+				for _, c := range n.Status.Conditions {
 					w.conditionStatus(c.Status, "status", "condition", string(c.Type))
 				}
 			}),
 			gauge(Alpha, "kube_node_status_addresses", "Always 1; names an address of the node and its type.", func(n *corev1.Node, w *SampleWriter) {
-				for i := range n.Status.Addresses {
-					a := &n.Status.Addresses[i]
+				for _, a := range n.Status.Addresses {
 					w.UniqueSample(1, "type", string(a.Type), "address", a.Address)
 				}
 			}),
@@ -72,29 +68,22 @@ func nodeInfo(n *corev1.Node, w *SampleWriter) {
 const nodeRolePrefix = "node-role.kubernetes.io/"
 
 func nodeRoles(n *corev1.Node, w *SampleWriter) {
-	var buf [4]string
-	roles := buf[:0]
-	for key := range n.Labels {
+	for key := range sorted(w, n.Labels) {
 		if role, ok := strings.CutPrefix(key, nodeRolePrefix); ok {
-			roles = append(roles, role)
+			w.UniqueSample(1, "role", role)
 		}
-	}
-	slices.Sort(roles)
-	for _, role := range roles {
-		w.UniqueSample(1, "role", role)
 	}
 }
 
 // nodeResources appends all amounts with a precision of 1/1000, unlike the amounts of containers.
 func nodeResources(w *SampleWriter, list corev1.ResourceList) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], list) {
-		u, ok := amountUnitOf(name)
+	for name, quantity := range sorted(w, list) {
+		unit := unitOfResource(name)
 		if name == corev1.ResourcePods {
-			u, ok = amountUnit{name: "integer"}, true
+			unit = "integer"
 		}
-		if ok {
-			w.UniqueSample(milliValue(list[name]), "resource", resourceLabel(name), "unit", u.name)
+		if unit != "" {
+			w.UniqueSample(milliValue(quantity), "resource", resourceLabel(name), "unit", unit)
 		}
 	}
 }

@@ -96,11 +96,7 @@ func volumeInfo(v *corev1.PersistentVolume, w *SampleWriter) {
 	case s.AzureDisk != nil:
 		set("azure_disk_name", s.AzureDisk.DiskName)
 	case s.FC != nil:
-		lun := ""
-		if s.FC.Lun != nil {
-			lun = strconv.Itoa(int(*s.FC.Lun))
-		}
-		set("fc_wwids", strings.Join(s.FC.WWIDs, ","), lun, strings.Join(s.FC.TargetWWNs, ","))
+		set("fc_wwids", strings.Join(s.FC.WWIDs, ","), optionalNumber(s.FC.Lun), strings.Join(s.FC.TargetWWNs, ","))
 	case s.ISCSI != nil:
 		set("iscsi_target_portal", s.ISCSI.TargetPortal, s.ISCSI.IQN,
 			strconv.Itoa(int(s.ISCSI.Lun)), ptr.Deref(s.ISCSI.InitiatorName, ""))

@@ -37,8 +37,7 @@ func persistentVolumeClaims() Kind {
 				uniqueEach(w, "access_mode", c.Spec.AccessModes)
 			}),
 			gauge(Alpha, "kube_persistentvolumeclaim_status_condition", "Conditions of the claim, 1 for the status that each has.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-				for i := range c.Status.Conditions {
-					cond := &c.Status.Conditions[i]
+				for _, cond := range c.Status.Conditions {
 					w.conditionStatus(cond.Status, "status", "condition", string(cond.Type))
 				}
 			}),

@@ -1,11 +1,6 @@
 package resources
 
-import (
-	"maps"
-	"slices"
-
-	corev1 "k8s.io/api/core/v1"
-)
+import corev1 "k8s.io/api/core/v1"
 
 // claimBeyondFamilies are the families that kube-state-metrics 2.20 does not have. It has merged those of the
 // VolumeAttributesClass for a later release, so they are on by default.
@@ -26,8 +21,7 @@ func claimBeyondFamilies() []family[corev1.PersistentVolumeClaim] {
 		optIn(withFields("status.allocatedResources", gauge(Alpha, "kube_persistentvolumeclaim_status_allocated_resource_bytes", "Amount of a resource that is allocated to the claim, more than its capacity while it is resized, in bytes.", allocatedBytes))),
 		optIn(withFields("status.allocatedResourceStatuses", gauge(Alpha, "kube_persistentvolumeclaim_status_resize", "Always 1; names a resource of the claim that is being resized, and how far that is.", claimResize))),
 		optIn(withUnit(UnixSeconds, withFields("status.conditions.lastTransitionTime", gauge(Alpha, "kube_persistentvolumeclaim_status_condition_last_transition_timestamp_seconds", "Time when a condition of the claim got the status that it has, in unix seconds.", func(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-			for i := range c.Status.Conditions {
-				cond := &c.Status.Conditions[i]
+			for _, cond := range c.Status.Conditions {
 				if cond.LastTransitionTime.IsZero() {
 					continue
 				}
@@ -62,16 +56,15 @@ func modifyVolumeStatus(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
 
 // allocatedBytes leaves out resources that are not counted in bytes.
 func allocatedBytes(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], c.Status.AllocatedResources) {
-		if u, ok := amountUnitOf(name); ok && u.name == "byte" {
-			w.UniqueSample(wholeValue(c.Status.AllocatedResources[name]), "resource", resourceLabel(name))
+	for name, quantity := range sorted(w, c.Status.AllocatedResources) {
+		if unitOfResource(name) == "byte" {
+			w.UniqueSample(wholeValue(quantity), "resource", resourceLabel(name))
 		}
 	}
 }
 
 func claimResize(c *corev1.PersistentVolumeClaim, w *SampleWriter) {
-	for _, name := range slices.Sorted(maps.Keys(c.Status.AllocatedResourceStatuses)) {
-		w.UniqueSample(1, "resource", resourceLabel(name), "status", string(c.Status.AllocatedResourceStatuses[name]))
+	for name, status := range sorted(w, c.Status.AllocatedResourceStatuses) {
+		w.UniqueSample(1, "resource", resourceLabel(name), "status", string(status))
 	}
 }

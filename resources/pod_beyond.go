@@ -16,8 +16,7 @@ func podBeyondFamilies() []family[corev1.Pod] {
 			optIn(gauge(Alpha, "kube_pod_status_resize", "Always 1; names a resize of the pod's resources that waits or is under way, and the reason for which it does not get on.", podResize)),
 			optIn(withFields("metadata.labels", gauge(Alpha, "kube_pod_workload", "Always 1; names the workload that the pod belongs to, and the pod's controller.", podWorkload))),
 			optIn(gauge(Alpha, "kube_pod_status_conditions", "Always 1; names a condition of the pod, the status that it has, and the reason.", func(p *corev1.Pod, w *SampleWriter) {
-				for i := range p.Status.Conditions {
-					c := &p.Status.Conditions[i]
+				for _, c := range p.Status.Conditions {
 					w.presentCondition(string(c.Type), c.Status, c.Reason)
 				}
 			})),
@@ -82,8 +81,7 @@ func requests(r *corev1.ResourceRequirements) corev1.ResourceList { return r.Req
 
 // podResize appends the conditions of an in-place resize that are true.
 func podResize(p *corev1.Pod, w *SampleWriter) {
-	for i := range p.Status.Conditions {
-		c := &p.Status.Conditions[i]
+	for _, c := range p.Status.Conditions {
 		if c.Status != corev1.ConditionTrue || c.Type != corev1.PodResizePending && c.Type != corev1.PodResizeInProgress {
 			continue
 		}
@@ -100,10 +98,8 @@ func podResize(p *corev1.Pod, w *SampleWriter) {
 func podDeviceHealth(p *corev1.Pod, w *SampleWriter) {
 	for i := range p.Status.ContainerStatuses {
 		s := &p.Status.ContainerStatuses[i]
-		for j := range s.AllocatedResourcesStatus {
-			allocated := &s.AllocatedResourcesStatus[j]
-			for k := range allocated.Resources {
-				device := &allocated.Resources[k]
+		for _, allocated := range s.AllocatedResourcesStatus {
+			for _, device := range allocated.Resources {
 				w.UniqueSample(1, "container", s.Name, "resource", resourceLabel(allocated.Name), "device", string(device.ResourceID), "health", string(device.Health))
 			}
 		}

@@ -51,9 +51,9 @@ func (c containers) families() []family[corev1.Pod] {
 	return []family[corev1.Pod]{
 		gauge(Stable, c.prefix+"info", "Always 1; names the image and the identifiers of the "+c.noun+".", c.info),
 		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_limits", "Amount of a resource that the "+c.noun+" may use at most, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Limits }))),
+			c.resources(limits))),
 		withUnit(unitByLabel("unit"), gauge(c.later, c.prefix+"resource_requests", "Amount of a resource that the "+c.noun+" asks for, in the unit that its label names.",
-			c.resources(func(s *corev1.Container) corev1.ResourceList { return s.Resources.Requests }))),
+			c.resources(requests))),
 		withUnit(UnixSeconds, gauge(c.later, c.prefix+"state_started", "Time when the "+c.noun+" was started, in unix seconds; none while it waits.", c.time(containerStarted))),
 		gauge(Alpha, c.prefix+"status_last_terminated_reason", "Always 1; names the reason for which the "+c.noun+" ended before its last restart.",
 			c.reason(func(s *corev1.ContainerStatus) (string, bool) { return endReason(s.LastTerminationState.Terminated) })),
@@ -95,11 +95,15 @@ func (c containers) families() []family[corev1.Pod] {
 
 // info joins spec and status. It skips a container that lacks one of them.
 func (c containers) info(p *corev1.Pod, w *SampleWriter) {
+	all := c.specs(p)
+	specs := make(map[string]*corev1.Container, len(all)) // a pod may have thousands
+	for i := len(all) - 1; i >= 0; i-- {                  // the first container with a name counts
+		specs[all[i].Name] = &all[i]
+	}
 	statuses := c.statuses(p)
-	specs := newContainerSpecs(c.specs(p))
 	for i := range statuses {
 		status := &statuses[i]
-		spec := specs.named(status.Name)
+		spec := specs[status.Name]
 		switch {
 		case w.Full():
 			return
@@ -114,45 +118,12 @@ func (c containers) info(p *corev1.Pod, w *SampleWriter) {
 	}
 }
 
-// fewContainers is the largest number of containers that are searched linearly.
-const fewContainers = 64
-
-// containerSpecs finds containers by name. A pod may have thousands, and each of its statuses needs a lookup.
-type containerSpecs struct {
-	all    []corev1.Container
-	byName map[string]*corev1.Container // nil for few
-}
-
-func newContainerSpecs(all []corev1.Container) containerSpecs {
-	s := containerSpecs{all: all}
-	if len(all) <= fewContainers {
-		return s
-	}
-	s.byName = make(map[string]*corev1.Container, len(all))
-	for i := len(all) - 1; i >= 0; i-- { // the first container with a name counts
-		s.byName[all[i].Name] = &all[i]
-	}
-	return s
-}
-
-func (s *containerSpecs) named(name string) *corev1.Container {
-	if s.byName != nil {
-		return s.byName[name]
-	}
-	for i := range s.all {
-		if s.all[i].Name == name {
-			return &s.all[i]
-		}
-	}
-	return nil
-}
-
 // resources writes the amounts of one list of each container.
-func (c containers) resources(of func(s *corev1.Container) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
+func (c containers) resources(of func(r *corev1.ResourceRequirements) corev1.ResourceList) func(*corev1.Pod, *SampleWriter) {
 	return func(p *corev1.Pod, w *SampleWriter) {
 		specs := c.specs(p)
 		for i := range specs {
-			w.amounts(of(&specs[i]), "container", specs[i].Name, "node", p.Spec.NodeName)
+			w.amounts(of(&specs[i].Resources), "container", specs[i].Name, "node", p.Spec.NodeName)
 		}
 	}
 }

@@ -90,8 +90,7 @@ func podIPs(p *corev1.Pod, w *SampleWriter) {
 }
 
 func podResourceClaims(p *corev1.Pod, w *SampleWriter) {
-	for i := range p.Spec.ResourceClaims {
-		c := &p.Spec.ResourceClaims[i]
+	for _, c := range p.Spec.ResourceClaims {
 		if c.ResourceClaimName == nil && c.ResourceClaimTemplateName == nil {
 			continue
 		}
@@ -134,12 +133,8 @@ func podClaims(p *corev1.Pod, w *SampleWriter, value func(readOnly bool) float64
 
 // podTolerations appends each toleration once, because controllers add tolerations that a pod already has.
 func podTolerations(p *corev1.Pod, w *SampleWriter) {
-	for i := range p.Spec.Tolerations {
-		t := &p.Spec.Tolerations[i]
-		var seconds string
-		if t.TolerationSeconds != nil {
-			seconds = strconv.FormatInt(*t.TolerationSeconds, 10)
-		}
-		w.SampleIfNew(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect), "toleration_seconds", seconds)
+	for _, t := range p.Spec.Tolerations {
+		w.SampleIfNew(1, "key", t.Key, "operator", string(t.Operator), "value", t.Value, "effect", string(t.Effect),
+			"toleration_seconds", optionalNumber(t.TolerationSeconds))
 	}
 }

@@ -120,8 +120,7 @@ func podNamesReason(p *corev1.Pod, reason string) bool {
 
 // podDisruptionReason ignores the status of the condition, as existing queries expect.
 func podDisruptionReason(p *corev1.Pod, w *SampleWriter) {
-	for i := range p.Status.Conditions {
-		c := &p.Status.Conditions[i]
+	for _, c := range p.Status.Conditions {
 		if c.Type != corev1.DisruptionTarget {
 			continue
 		}

@@ -33,20 +33,11 @@ func workloadOf(kind, name, templateHash string) (workloadKind, workloadName str
 			}
 		}
 	case "Job":
-		if cronJob, minute, ok := cutLast(name, '-'); ok && cronJob != "" && isMinute(minute) {
-			return "CronJob", cronJob
+		if i := strings.LastIndexByte(name, '-'); i > 0 && isMinute(name[i+1:]) {
+			return "CronJob", name[:i]
 		}
 	}
 	return kind, name
-}
-
-// cutLast slices s around the last separator.
-func cutLast(s string, separator byte) (before, after string, found bool) {
-	i := strings.LastIndexByte(s, separator)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // minuteDigits is the number of digits that the minutes since 1970 have had since 1989. A user chose a number with

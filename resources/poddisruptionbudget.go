@@ -22,8 +22,7 @@ func podDisruptionBudgets() Kind {
 			gauge(Stable, "kube_poddisruptionbudget_status_observed_generation", "Generation of the budget that its controller has seen.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) { w.Int(b.Status.ObservedGeneration) }),
 			deletionFamily[policyv1.PodDisruptionBudget](Alpha, "kube_poddisruptionbudget_deletion_timestamp", "budget"),
 			optIn(withFields("status.conditions.type status.conditions.status status.conditions.reason", gauge(Alpha, "kube_poddisruptionbudget_status_condition", "Always 1; names a condition of the budget, the status that it has, and the reason.", func(b *policyv1.PodDisruptionBudget, w *SampleWriter) {
-				for i := range b.Status.Conditions {
-					c := &b.Status.Conditions[i]
+				for _, c := range b.Status.Conditions {
 					w.presentCondition(c.Type, corev1.ConditionStatus(c.Status), c.Reason)
 				}
 			}))),

@@ -1,38 +1,31 @@
 package resources
 
 import (
-	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// amountUnit is how an amount of a resource is exported.
-type amountUnit struct {
-	name  string
-	milli bool // with a precision of 1/1000; otherwise in whole numbers
-}
-
-// amountUnitOf returns the unit label of a resource of containers and nodes. ok is false for names without a meaning in
+// unitOfResource returns the unit label of a resource of containers and nodes; "" for names without a meaning in
 // Kubernetes.
-func amountUnitOf(name corev1.ResourceName) (u amountUnit, ok bool) {
+func unitOfResource(name corev1.ResourceName) string {
 	switch name {
 	case corev1.ResourceCPU:
-		return amountUnit{"core", true}, true
+		return "core"
 	case corev1.ResourceMemory, corev1.ResourceStorage, corev1.ResourceEphemeralStorage:
-		return amountUnit{"byte", false}, true
+		return "byte"
 	}
 	s := string(name)
 	switch {
 	case strings.HasPrefix(s, corev1.ResourceHugePagesPrefix), strings.HasPrefix(s, corev1.ResourceAttachableVolumesPrefix):
-		return amountUnit{"byte", false}, true
+		return "byte"
 	case strings.HasPrefix(s, corev1.DefaultResourceRequestsPrefix):
-		return amountUnit{}, false // the name of an extended resource in a quota
+		return "" // the name of an extended resource in a quota
 	case strings.Contains(s, "/") && !strings.Contains(s, corev1.ResourceDefaultNamespacePrefix):
-		return amountUnit{"integer", false}, true
+		return "integer"
 	}
-	return amountUnit{}, false
+	return ""
 }
 
 // resourceLabel returns the value of the resource label: characters that a label name cannot contain become
@@ -58,33 +51,19 @@ func milliValue(q resource.Quantity) float64 {
 // wholeValue is the quantity rounded up to a whole number.
 func wholeValue(q resource.Quantity) float64 { return float64(q.Value()) }
 
-// amounts appends the amounts of the resources that containers can have. The labels resource and unit follow the given
-// ones.
+// amounts appends the amounts of the resources that containers can have, cores with a precision of 1/1000. The labels
+// resource and unit follow the given ones.
 func (w *SampleWriter) amounts(list corev1.ResourceList, labels ...string) {
-	var names [stackResources]corev1.ResourceName
 	var buf [8]string
-	for _, name := range sortedResources(names[:0], list) {
-		u, ok := amountUnitOf(name)
-		if !ok {
+	for name, quantity := range sorted(w, list) {
+		unit := unitOfResource(name)
+		if unit == "" {
 			continue
 		}
-		amount := wholeValue
-		if u.milli {
-			amount = milliValue
+		amount := wholeValue(quantity)
+		if unit == "core" {
+			amount = milliValue(quantity)
 		}
-		w.UniqueSample(amount(list[name]), append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", u.name)...)
+		w.UniqueSample(amount, append(append(buf[:0], labels...), "resource", resourceLabel(name), "unit", unit)...)
 	}
-}
-
-// stackResources is the usual maximum of resources in a list. Callers of sortedResources reserve that much space on
-// their stack.
-const stackResources = 8
-
-// sortedResources appends the names in a list in sorted order, so that an object is always rendered to the same text.
-func sortedResources(names []corev1.ResourceName, list corev1.ResourceList) []corev1.ResourceName {
-	for name := range list {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -34,26 +34,25 @@ func TestAmounts(t *testing.T) {
 	f("10E", 0, 0)         // beyond 64 bits
 }
 
-func TestUnitOf(t *testing.T) {
-	f := func(name, wantUnit string, wantMilli bool) {
+func TestUnitOfResource(t *testing.T) {
+	f := func(name, want string) {
 		t.Helper()
-		u, ok := amountUnitOf(corev1.ResourceName(name))
-		if ok != (wantUnit != "") || u.name != wantUnit || u.milli != wantMilli {
-			t.Errorf("%s: got unit %+v (%v), want %q, milli %t", name, u, ok, wantUnit, wantMilli)
+		if got := unitOfResource(corev1.ResourceName(name)); got != want {
+			t.Errorf("unitOfResource(%s) = %q, want %q", name, got, want)
 		}
 	}
-	f("cpu", "core", true)
-	f("memory", "byte", false)
-	f("storage", "byte", false)
-	f("ephemeral-storage", "byte", false)
-	f("hugepages-1Gi", "byte", false)
-	f("attachable-volumes-csi-x", "byte", false)
-	f("nvidia.com/gpu", "integer", false)
-	f("kubernetes.io/batteries", "", false)
-	f("sub.kubernetes.io/batteries", "", false)
-	f("requests.nvidia.com/gpu", "", false)
-	f("gadgets", "", false)
-	f("", "", false)
+	f("cpu", "core")
+	f("memory", "byte")
+	f("storage", "byte")
+	f("ephemeral-storage", "byte")
+	f("hugepages-1Gi", "byte")
+	f("attachable-volumes-csi-x", "byte")
+	f("nvidia.com/gpu", "integer")
+	f("kubernetes.io/batteries", "")
+	f("sub.kubernetes.io/batteries", "")
+	f("requests.nvidia.com/gpu", "")
+	f("gadgets", "")
+	f("", "")
 }
 
 func TestResourceLabel(t *testing.T) {

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -62,31 +63,32 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *Lines) (err error) {
 // enabledFamily is a family that a renderer writes.
 type enabledFamily[T any] struct {
 	name  string
-	zeros *zeroFilter
+	set   *stateSet
 	write func(o *T, w *SampleWriter)
 }
 
-func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Renderer, err error) {
+func newRenderer[T any, P object[T]](d definition[T], f Filter) (r *Renderer, err error) {
 	r = &Renderer{}
+	kind := d.resource.Resource
 	var writers []enabledFamily[T]
 	reads := strings.Fields(alwaysRead + " " + d.reads)
 	for _, fam := range d.families {
 		write := fam.write
 		if fam.bind != nil {
-			write = fam.bind(k.Name(), f)
+			write = fam.bind(kind, f)
 		}
 		if write == nil || !f.Selects(fam.Family) {
 			continue
 		}
 		reads = append(reads, fam.reads...)
 		r.families = append(r.families, fam.Family)
-		writers = append(writers, enabledFamily[T]{fam.Name, f.zeroFilter(fam.Name), write})
+		writers = append(writers, enabledFamily[T]{fam.Name, f.stateSet(fam.Name), write})
 	}
 	if r.form, err = formFor(d.form, reads); err != nil {
-		return nil, fmt.Errorf("%s: %w", k.Name(), err)
+		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
-	if r.mask, err = mask[T](reads); err != nil {
-		return nil, fmt.Errorf("%s: %w", k.Name(), err)
+	if r.mask, err = wire.NewMask(reflect.TypeFor[T](), reads, wire.ExcludeKey("metadata.annotations", lastApplied)); err != nil {
+		return nil, fmt.Errorf("%s: %w", kind, err)
 	}
 	var objectPool sync.Pool
 	r.render = func(enc wire.Encoding, raw []byte, s *scratch) error {
@@ -105,7 +107,7 @@ func newRenderer[T any, P object[T]](k Kind, d definition[T], f Filter) (r *Rend
 		w := &s.out
 		d.identity.set(o, w)
 		for i, family := range writers {
-			w.writeFamily(i, family.name, family.zeros, func() { family.write(o, w) })
+			w.writeFamily(i, family.name, family.set, func() { family.write(o, w) })
 		}
 		if d.reuse != nil {
 			d.reuse(o)

@@ -42,8 +42,7 @@ func resourceClaims() Kind {
 				w.Bool(c.Status.Allocation != nil)
 			}),
 			gauge(Alpha, "kube_resourceclaim_status_reserved_for", "Always 1; names an object that may use the claim, by its resource, such as pods.", func(c *resourcev1.ResourceClaim, w *SampleWriter) {
-				for i := range c.Status.ReservedFor {
-					by := &c.Status.ReservedFor[i]
+				for _, by := range c.Status.ReservedFor {
 					w.UniqueSample(1, "resource", by.Resource, "name", by.Name, "uid", string(by.UID))
 				}
 			}),
@@ -62,13 +61,11 @@ type deviceRequest struct {
 // eachRequest calls visit for each request of a claim. For a request with alternatives, it calls visit for each
 // alternative, with the name that an allocation uses.
 func eachRequest(c *resourcev1.ResourceClaim, visit func(r deviceRequest)) {
-	for i := range c.Spec.Devices.Requests {
-		r := &c.Spec.Devices.Requests[i]
+	for _, r := range c.Spec.Devices.Requests {
 		if e := r.Exactly; e != nil {
 			visit(deviceRequest{r.Name, e.DeviceClassName, e.AllocationMode, e.Count})
 		}
-		for j := range r.FirstAvailable {
-			s := &r.FirstAvailable[j]
+		for _, s := range r.FirstAvailable {
 			visit(deviceRequest{r.Name + "/" + s.Name, s.DeviceClassName, s.AllocationMode, s.Count})
 		}
 	}
@@ -79,8 +76,7 @@ func claimDevices(c *resourcev1.ResourceClaim, w *SampleWriter) {
 	if c.Status.Allocation == nil {
 		return
 	}
-	for i := range c.Status.Allocation.Devices.Results {
-		d := &c.Status.Allocation.Devices.Results[i]
+	for _, d := range c.Status.Allocation.Devices.Results {
 		w.SampleIfNew(1, "request", d.Request, "driver", d.Driver, "pool", d.Pool, "device", d.Device,
 			"admin_access", strconv.FormatBool(ptr.Deref(d.AdminAccess, false)))
 	}

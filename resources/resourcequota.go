@@ -20,8 +20,7 @@ func resourceQuotas() Kind {
 }
 
 func resourceQuotaAmounts(w *SampleWriter, amount string, list corev1.ResourceList) {
-	var buf [stackResources]corev1.ResourceName
-	for _, name := range sortedResources(buf[:0], list) {
-		w.UniqueSample(milliValue(list[name]), "resource", string(name), "type", amount)
+	for name, quantity := range sorted(w, list) {
+		w.UniqueSample(milliValue(quantity), "resource", string(name), "type", amount)
 	}
 }

@@ -3,7 +3,8 @@ package resources
 import (
 	"bytes"
 	"hash/maphash"
-	"math"
+	"iter"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,14 +19,13 @@ type SampleWriter struct {
 	name     string
 	identity []byte
 	start    int  // offset of the family's lines
-	limit    int  // size of all lines in bytes
 	full     bool // the family has exceeded the limit
 	// index holds the series of the family's lines before the offset indexed, by hash; see isDuplicate. The hash has a
 	// random key, because users choose label values.
 	index   map[uint64]struct{}
 	seed    maphash.Seed // of index; created with it
 	indexed int
-	keys    []string // scratch of mapSample
+	keys    []string // scratch of sorted
 }
 
 // setIdentity sets the labels with which every line of the object begins.
@@ -39,16 +39,13 @@ func (w *SampleWriter) setIdentity(pairs ...string) {
 func (w *SampleWriter) beginFamily(name string) {
 	w.name = name
 	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
-	w.limit, w.full = w.lines.Limit, false
-	if w.limit <= 0 {
-		w.limit = math.MaxInt
-	}
+	w.full = false
 	clear(w.index)
 }
 
-// writeFamily writes the lines of a family, except for those that zeros removes. If the family exceeds the limit or
-// panics, it has no lines. The object's other families are not affected.
-func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, write func()) {
+// writeFamily writes the lines of a family, without the zeros of a state set. If the family exceeds the limit or panics,
+// it has no lines. The object's other families are not affected.
+func (w *SampleWriter) writeFamily(family int, name string, set *stateSet, write func()) {
 	w.beginFamily(name)
 	defer func() {
 		if p := recover(); p != nil {
@@ -58,7 +55,7 @@ func (w *SampleWriter) writeFamily(family int, name string, zeros *zeroFilter, w
 			w.lines.Buf = w.lines.Buf[:w.start]
 			w.lines.Omitted = append(w.lines.Omitted, family)
 		}
-		w.lines.Buf = w.lines.Buf[:w.start+len(zeros.apply(w.lines.Buf[w.start:]))]
+		w.lines.Buf = w.lines.Buf[:w.start+len(set.withoutZeros(w.lines.Buf[w.start:]))]
 		w.lines.Ends = append(w.lines.Ends, len(w.lines.Buf))
 	}()
 	write()
@@ -81,30 +78,17 @@ func (w *SampleWriter) Sample(v float64, labels ...string) {
 	if w.full {
 		return
 	}
-	b := w.beginSample()
+	b := append(w.lines.Buf, w.name...)
+	b = append(b, '{')
+	b = append(b, w.identity...)
 	for i := 0; i+1 < len(labels); i += 2 {
 		b = appendLabel(b, labels[i], labels[i+1])
 	}
-	w.endSample(b, v)
-}
-
-// beginSample returns the lines with the beginning of a new line, to which labels can be appended. endSample completes
-// the line.
-func (w *SampleWriter) beginSample() []byte {
-	b := append(w.lines.Buf, w.name...)
-	b = append(b, '{')
-	return append(b, w.identity...)
-}
-
-func (w *SampleWriter) endSample(b []byte, v float64) {
-	if b[len(b)-1] == ',' {
-		b = b[:len(b)-1]
-	}
+	b = bytes.TrimSuffix(b, []byte(","))
 	b = append(b, '}', ' ')
 	b = appendValue(b, v)
-	b = append(b, '\n')
-	w.lines.Buf = b
-	w.full = len(b) > w.limit
+	w.lines.Buf = append(b, '\n')
+	w.full = w.lines.Limit > 0 && len(w.lines.Buf) > w.lines.Limit
 }
 
 // SampleIfNew is Sample for families in which an object may legitimately have a series more than once. It appends the
@@ -196,6 +180,23 @@ func uniqueEach[S ~string](w *SampleWriter, label string, values []S) {
 	}
 }
 
+// sorted iterates over a map in the order of its keys, so that an object always gives the same text. Iterations with one
+// writer must not be nested.
+func sorted[K ~string, V any](w *SampleWriter, values map[K]V) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		w.keys = w.keys[:0]
+		for key := range values {
+			w.keys = append(w.keys, string(key))
+		}
+		slices.Sort(w.keys)
+		for _, key := range w.keys {
+			if !yield(K(key), values[K(key)]) {
+				return
+			}
+		}
+	}
+}
+
 // StateSet appends one sample per state, with the label set to the state: 1 for the current state, 0 for the others.
 func (w *SampleWriter) StateSet(label, current string, all ...string) {
 	for _, v := range all {
@@ -251,4 +252,12 @@ func optionalBool(b *bool) string {
 		return ""
 	}
 	return strconv.FormatBool(*b)
+}
+
+// optionalNumber returns the text of an optional field, or "" if n is nil.
+func optionalNumber[N int32 | int64](n *N) string {
+	if n == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(*n), 10)
 }

@@ -29,8 +29,7 @@ func services() Kind {
 			labelsFamily[corev1.Service](Stable, "kube_service_labels", "service"),
 			gauge(Stable, "kube_service_spec_external_ip", "Always 1; names an external address on which nodes accept the service's traffic.", func(s *corev1.Service, w *SampleWriter) { uniqueEach(w, "external_ip", s.Spec.ExternalIPs) }),
 			gauge(Stable, "kube_service_status_load_balancer_ingress", "Always 1; names an ingress point of the service's load balancer by address or host name.", func(s *corev1.Service, w *SampleWriter) {
-				for i := range s.Status.LoadBalancer.Ingress {
-					in := &s.Status.LoadBalancer.Ingress[i]
+				for _, in := range s.Status.LoadBalancer.Ingress {
 					w.UniqueSample(1, "ip", in.IP, "hostname", in.Hostname)
 				}
 			}),
@@ -47,8 +46,7 @@ func services() Kind {
 }
 
 func servicePorts(s *corev1.Service, w *SampleWriter) {
-	for i := range s.Spec.Ports {
-		p := &s.Spec.Ports[i]
+	for _, p := range s.Spec.Ports {
 		target, nodePort := "", ""
 		if p.TargetPort != (intstr.IntOrString{}) {
 			target = p.TargetPort.String()

@@ -38,40 +38,31 @@ func stateSets() []stateSet {
 	}
 }
 
-// zeroFilter removes the samples of one family that have the value 0. The nil filter removes none.
-type zeroFilter struct{ kept []byte }
-
-// zeroFilter returns the filter of a family.
-func (f Filter) zeroFilter(family string) *zeroFilter {
-	if !f.skipZero {
+// stateSet returns the state set that a family is, or nil if its samples with the value 0 stay.
+func (f Filter) stateSet(family string) *stateSet {
+	if !f.SkipZeroStateSets {
 		return nil
 	}
 	for _, s := range stateSets() {
 		if s.family == family {
-			return &zeroFilter{[]byte(s.kept)}
+			return &s
 		}
 	}
 	return nil
 }
 
-// apply removes lines in place and returns the others.
-func (f *zeroFilter) apply(lines []byte) []byte {
-	if f == nil {
+// withoutZeros removes lines in place and returns the others. The nil stateSet removes none. Quotes in values are
+// escaped, so no value can look like the labels of the samples that stay.
+func (s *stateSet) withoutZeros(lines []byte) []byte {
+	if s == nil {
 		return lines
 	}
-	kept := lines[:0]
-	for len(lines) > 0 {
-		end := bytes.IndexByte(lines, '\n') + 1
-		if line := lines[:end]; !bytes.HasSuffix(line, []byte("} 0\n")) || f.keeps(line) {
-			kept = append(kept, line...)
+	left := lines[:0]
+	for line := range bytes.Lines(lines) {
+		isZero := bytes.HasSuffix(line, []byte("} 0\n"))
+		if !isZero || s.kept != "" && bytes.Contains(line, []byte(s.kept)) {
+			left = append(left, line...)
 		}
-		lines = lines[end:]
 	}
-	return kept
-}
-
-// keeps reports whether a line has the labels of the samples that stay. Quotes in values are escaped, so no value can
-// look like these labels.
-func (f *zeroFilter) keeps(line []byte) bool {
-	return len(f.kept) > 0 && bytes.Contains(line, f.kept)
+	return left
 }

@@ -14,7 +14,7 @@ func TestSkipZeroStateSets(t *testing.T) {
 	for _, f := range readFixtures(t) {
 		all := f.options.filter(t)
 		less := all
-		less.skipZero = true
+		less.SkipZeroStateSets = true
 		for _, o := range f.objects {
 			k := kindsByName()[o.resource]
 			if k.renderer == nil {
@@ -49,10 +49,9 @@ func linesByFamily(t *testing.T, k Kind, f Filter, enc wire.Encoding, raw []byte
 	if err := r.Render(enc, raw, &l); err != nil {
 		t.Fatal(err)
 	}
-	byFamily, from := map[string]string{}, 0
+	byFamily := map[string]string{}
 	for i, family := range r.Families() {
-		byFamily[family.Name] = string(l.Buf[from:l.Ends[i]])
-		from = l.Ends[i]
+		byFamily[family.Name] = string(l.Family(i))
 	}
 	return byFamily
 }
@@ -79,11 +78,11 @@ func withoutZeros(family, lines string, left, stayed map[string]int) string {
 }
 
 // The lines of earlier families of the object stay unchanged.
-func TestZeroFilterStaysWithinItsFamily(t *testing.T) {
+func TestZerosAreRemovedWithinTheirFamily(t *testing.T) {
 	var l Lines
 	l.Buf = []byte("before{} 0\n")
 	w := SampleWriter{lines: &l}
-	w.writeFamily(0, "x", &zeroFilter{kept: []byte(`a="1"`)}, func() {
+	w.writeFamily(0, "x", &stateSet{kept: `a="1"`}, func() {
 		w.Sample(0, "a", `b="1"`, "c", `a="1"`) // a quote within a value is escaped
 		w.Sample(10, "a", "0")
 		w.Sample(0, "a", "1")

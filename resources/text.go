@@ -10,22 +10,17 @@ import (
 
 // appendLabel appends name="value" and a comma.
 func appendLabel(dst []byte, name, value string) []byte {
-	return appendLabelValue(append(dst, name...), value)
-}
-
-// appendLabelValue appends the part of a label after its name.
-func appendLabelValue(dst []byte, value string) []byte {
-	dst = append(dst, '=', '"')
-	switch {
-	case isPlain(value):
-		dst = append(dst, value...)
-	case utf8.ValidString(value):
-		dst = appendEscaped(dst, value)
-	default:
-		dst = appendEscaped(dst, strings.ToValidUTF8(value, "\uFFFD"))
+	if !isPlain(value) {
+		value = quoted.Replace(strings.ToValidUTF8(value, "\uFFFD"))
 	}
+	dst = append(dst, name...)
+	dst = append(dst, '=', '"')
+	dst = append(dst, value...)
 	return append(dst, '"', ',')
 }
+
+// quoted escapes label values, and HELP in OpenMetrics.
+var quoted = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 
 // isPlain reports whether s is ASCII that needs no escape, as nearly all values are.
 func isPlain(s string) bool {
@@ -35,24 +30,6 @@ func isPlain(s string) bool {
 		}
 	}
 	return true
-}
-
-// appendEscaped appends a label value with backslash, double quote and line feed escaped, as both formats require.
-func appendEscaped(dst []byte, s string) []byte {
-	from := 0
-	for i := range len(s) {
-		c := s[i]
-		if c != '\\' && c != '"' && c != '\n' {
-			continue
-		}
-		dst = append(dst, s[from:i]...)
-		if c == '\n' {
-			c = 'n'
-		}
-		dst = append(dst, '\\', c)
-		from = i + 1
-	}
-	return append(dst, s[from:]...)
 }
 
 // appendValue appends the shortest text that parses to v. Whole numbers below 1e15, the usual case, have no exponent.

@@ -24,11 +24,8 @@ func validatingAdmissionPolicyBindings() Kind {
 }
 
 // policyBinding writes the sample of a binding. Both kinds of policies have the same labels.
-func policyBinding(w *SampleWriter, policy string, param *admissionregistrationv1.ParamRef) {
-	var none admissionregistrationv1.ParamRef
-	if param == nil {
-		param = &none
-	}
+func policyBinding(w *SampleWriter, policy string, ref *admissionregistrationv1.ParamRef) {
+	param := ptr.Deref(ref, admissionregistrationv1.ParamRef{})
 	w.Sample(1,
 		"policy_name", policy,
 		"param_name", param.Name,

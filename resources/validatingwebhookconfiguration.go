@@ -1,6 +1,9 @@
 package resources
 
-import admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+import (
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/utils/ptr"
+)
 
 func validatingWebhookConfigurations() Kind {
 	return NewKind(definition[admissionregistrationv1.ValidatingWebhookConfiguration]{
@@ -23,9 +26,6 @@ func validatingWebhookConfigurations() Kind {
 // webhookService writes the service of a webhook, for both kinds of configurations. The labels are empty for a webhook
 // that is called by its URL.
 func webhookService(w *SampleWriter, webhook string, service *admissionregistrationv1.ServiceReference) {
-	var name, namespace string
-	if service != nil {
-		name, namespace = service.Name, service.Namespace
-	}
-	w.UniqueSample(1, "webhook_name", webhook, "service_name", name, "service_namespace", namespace)
+	s := ptr.Deref(service, admissionregistrationv1.ServiceReference{})
+	w.UniqueSample(1, "webhook_name", webhook, "service_name", s.Name, "service_namespace", s.Namespace)
 }

@@ -1,8 +1,6 @@
 package resources
 
-import (
-	storagev1 "k8s.io/api/storage/v1"
-)
+import storagev1 "k8s.io/api/storage/v1"
 
 func volumeAttributesClasses() Kind {
 	return NewKind(definition[storagev1.VolumeAttributesClass]{
@@ -39,9 +37,6 @@ func parameterKeys(f Filter, _ string) *keys {
 	if f.parameters != nil {
 		return f.parameters
 	}
-	k := &keys{exact: map[string]bool{}}
-	for _, key := range DefaultParameterKeys() {
-		k.exact[key] = true
-	}
+	k, _ := parseKeys(DefaultParameterKeys()) // no key has two stars
 	return k
 }

@@ -235,7 +235,7 @@ func (c *Config) Warnings() (all []string) {
 	for _, k := range resources.All() {
 		known = append(known, k.Families()...)
 	}
-	all = append(all, c.selection.Ineffective(known)...)
+	all = append(all, c.Filter.Ineffective(known)...)
 	if c.Custom != nil {
 		for _, w := range c.Custom.Warnings() {
 			all = append(all, c.CustomSource+": "+w)

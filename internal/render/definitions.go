@@ -3,9 +3,9 @@ package render
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/resources/customresource"
 )
 
@@ -17,7 +17,8 @@ type definitions []customresource.Definition
 func newDefinitions(objects []Object) (all definitions) {
 	for _, o := range objects {
 		if o.GVK.GroupKind() == (schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}) {
-			all = append(all, define(o.fields))
+			d, _ := customresource.ReadDefinition(wire.JSON, o.raw) // of an invalid one, what can be read
+			all = append(all, d)
 		}
 	}
 	var guesses definitions
@@ -35,25 +36,6 @@ func newDefinitions(objects []Object) (all definitions) {
 		guess.Namespaced = guess.Namespaced || o.Namespace != ""
 	}
 	return append(all, guesses...)
-}
-
-// define reads a CustomResourceDefinition. Missing fields are "".
-func define(fields map[string]any) (d customresource.Definition) {
-	text := func(from map[string]any, path ...string) string {
-		s, _, _ := unstructured.NestedString(from, path...)
-		return s
-	}
-	d = customresource.Definition{
-		Group: text(fields, "spec", "group"), Kind: text(fields, "spec", "names", "kind"),
-		Plural: text(fields, "spec", "names", "plural"), Namespaced: text(fields, "spec", "scope") == "Namespaced",
-	}
-	versions, _, _ := unstructured.NestedSlice(fields, "spec", "versions")
-	for _, v := range versions {
-		if v, ok := v.(map[string]any); ok && v["served"] == true {
-			d.Versions = append(d.Versions, text(v, "name"))
-		}
-	}
-	return d
 }
 
 // find returns the definition of a type, or nil.

@@ -76,17 +76,21 @@ func Write(w io.Writer, objects []Object, o Options) error {
 	selected := o.namespaceFilter(objects)
 	leftOut := map[string]int{}
 	for _, object := range objects {
-		of := find(kinds, known.resource(object.GVK))
-		if len(of) == 0 {
-			leftOut[describe(object.GVK, known.resource(object.GVK), kinds)]++
-		}
-		for _, k := range of {
+		resource, isExported := known.resource(object.GVK), false
+		for _, k := range kinds { // a built-in one, and those of custom resource entries
+			if k.resource != resource {
+				continue
+			}
+			isExported = true
 			if (k.namespaced && !selected(object.Namespace)) || !o.selects(k, object) {
 				continue
 			}
 			if err := o.render(w, k, object); err != nil {
 				return fmt.Errorf("%s: %w", object.Place, err)
 			}
+		}
+		if !isExported {
+			leftOut[describe(object.GVK, resource, kinds)]++
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(leftOut)) {
@@ -163,16 +167,6 @@ func (o Options) kinds(known definitions) (all []*kind, err error) {
 	return all, nil
 }
 
-// find returns the kinds with a resource: a built-in one, and those of custom resource entries.
-func find(kinds []*kind, resource schema.GroupVersionResource) (all []*kind) {
-	for _, k := range kinds {
-		if k.resource == resource {
-			all = append(all, k)
-		}
-	}
-	return all
-}
-
 // describe names a type that is left out, and the version that is exported if there is another.
 func describe(gvk schema.GroupVersionKind, resource schema.GroupVersionResource, kinds []*kind) string {
 	text := gvk.GroupVersion().String() + " " + gvk.Kind
@@ -225,15 +219,34 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	return nil
 }
 
+// explain writes the lines of an object, each preceded by the object and the source of its family.
+func (o Options) explain(w io.Writer, k *kind, object Object, l *resources.Lines) error {
+	name := object.Name
+	if object.Namespace != "" {
+		name = object.Namespace + "/" + name
+	}
+	for i, family := range k.renderer.Families() {
+		source := k.name
+		if k.custom {
+			source = strings.Join(o.Custom.Sources(object.GVK, family.Name), "; ")
+		}
+		for line := range strings.Lines(string(l.Family(i))) {
+			if _, err := fmt.Fprintf(w, "%s %s %s | %s | %s", object.Place, object.GVK.Kind, name, source, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // leaveOutShared removes the samples whose series an earlier object has.
 func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 	if len(k.shared) == 0 {
 		return
 	}
 	var kept resources.Lines
-	from := 0
-	for i, end := range l.Ends {
-		for line := range strings.Lines(string(l.Buf[from:end])) {
+	for i := range l.Ends {
+		for line := range strings.Lines(string(l.Family(i))) {
 			if series := line[:strings.LastIndexByte(line, ' ')]; slices.Contains(k.shared, i) {
 				if k.series[series] {
 					o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
@@ -244,7 +257,7 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 			}
 			kept.Buf = append(kept.Buf, line...)
 		}
-		kept.Ends, from = append(kept.Ends, len(kept.Buf)), end
+		kept.Ends = append(kept.Ends, len(kept.Buf))
 	}
 	l.Buf, l.Ends = kept.Buf, kept.Ends
 }

@@ -55,9 +55,6 @@ func (e *entry) overlaps(other *entry) bool {
 	return e.gvk.Group == other.gvk.Group && same(e.gvk.Version, other.gvk.Version) && same(e.gvk.Kind, other.gvk.Kind)
 }
 
-// namesKind reports whether the entry names a single kind, which can be found without a definition.
-func (e *entry) namesKind() bool { return e.gvk.Version != wildcard && e.gvk.Kind != wildcard }
-
 // Parse reads a configuration in YAML. Several documents count as one. The error joins up to 20 errors, each with its
 // place and line, such as "spec.resources[2].metrics[0].each.gauge.path[1] (line 14): …". Errors that
 // kube-state-metrics tolerates are warnings; see [Config.Warnings].

@@ -115,12 +115,10 @@ func addLines(t testing.TB, p *conformance.Exposition, families []resources.Fami
 	if len(l.Ends) != len(families) {
 		t.Fatalf("got %d ends, want one for each of %d families", len(l.Ends), len(families))
 	}
-	from := 0
 	for i, f := range families {
-		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Buf[from:l.Ends[i]])); err != nil {
+		if err := p.AddFamily(f.Name, string(f.TextHeader()), string(l.Family(i))); err != nil {
 			t.Error(err)
 		}
-		from = l.Ends[i]
 	}
 }
 
@@ -154,7 +152,7 @@ func readFixture(t *testing.T, base string) fixture {
 			f.objects = append(f.objects, o)
 			continue
 		}
-		d, err := readDefinition(wire.JSON, o.raw)
+		d, err := ReadDefinition(wire.JSON, o.raw)
 		if err != nil {
 			t.Fatalf("%s: %v", o.Name, err)
 		}

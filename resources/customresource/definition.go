@@ -29,9 +29,9 @@ const namespacedScope = "Namespaced"
 
 var errDefinition = errors.New("CustomResourceDefinition must have a group, a kind and a plural")
 
-// readDefinition reads a Definition from the bytes of a CustomResourceDefinition. It skips the schemas, which are most
-// of the bytes.
-func readDefinition(enc wire.Encoding, raw []byte) (d Definition, err error) {
+// ReadDefinition reads a Definition from the bytes of a CustomResourceDefinition. It skips the schemas, which are most
+// of the bytes. With an error, it returns what it could read.
+func ReadDefinition(enc wire.Encoding, raw []byte) (d Definition, err error) {
 	if enc == wire.JSON {
 		d, err = definitionFromJSON(raw)
 	} else {
@@ -55,9 +55,7 @@ func definitionFromJSON(raw []byte) (Definition, error) {
 			}
 		}
 	}
-	if err := json.Unmarshal(raw, &object); err != nil {
-		return Definition{}, err
-	}
+	err := json.Unmarshal(raw, &object)
 	spec := &object.Spec
 	d := Definition{
 		Group: spec.Group, Kind: spec.Names.Kind, Plural: spec.Names.Plural,
@@ -68,7 +66,7 @@ func definitionFromJSON(raw []byte) (Definition, error) {
 			d.Versions = append(d.Versions, v.Name)
 		}
 	}
-	return d, nil
+	return d, err
 }
 
 // Fields of CustomResourceDefinition and the messages below it, by the numbers of

@@ -35,7 +35,7 @@ func (s *definitions) Owns(uint64, []byte) bool { return true }
 
 // Put implements watch.Handler.
 func (s *definitions) Put(o watch.Object) (accepted bool) {
-	d, err := readDefinition(o.Encoding, o.Raw)
+	d, err := ReadDefinition(o.Encoding, o.Raw)
 	name := string(o.Name)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -82,18 +82,13 @@ func (d *discovery) find(ctx context.Context, entries []*entry) (all []Definitio
 			all = append(all, found)
 		}
 	}
-	d.schedule(isComplete)
-	return all
-}
-
-// schedule sets when to request the unknown kinds again.
-func (d *discovery) schedule(isComplete bool) {
 	if isComplete {
 		d.delay, d.retryAt = 0, time.Time{}
-		return
+	} else {
+		d.delay = min(max(2*d.delay, minRetry), maxRetry)
+		d.retryAt = time.Now().Add(d.delay)
 	}
-	d.delay = min(max(2*d.delay, minRetry), maxRetry)
-	d.retryAt = time.Now().Add(d.delay)
+	return all
 }
 
 // fetch returns the API resources of a version, or none if the API server does not have it or the request fails. Only

@@ -1,8 +1,6 @@
 package customresource
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/statefleet/statefleet/resources"
@@ -31,26 +29,15 @@ func (c *Config) Named(name string) *Config {
 // Join returns a configuration with the entries of both, which is strict if c is. No family may be in both: the error
 // joins up to 20 errors, one for each family that f selects in both, by its name in the text format or in OpenMetrics.
 func (c *Config) Join(more *Config, f resources.Filter) (*Config, error) {
-	taken := map[string]*metric{}
+	taken := takenNames{}
 	for _, e := range more.entries {
 		for _, m := range e.metrics {
-			taken[m.family.Name], taken[m.family.OpenMetricsName()] = m, m
-		}
-	}
-	var faults []error
-	for _, e := range c.entries {
-		for _, m := range e.metrics {
-			other := taken[m.family.Name]
-			if other == nil {
-				other = taken[m.family.OpenMetricsName()]
-			}
-			if other != nil && f.Selects(*m.family) && f.Selects(*other.family) && len(faults) < maxFaults {
-				faults = append(faults, fmt.Errorf("%s: %s clashes with %s of %s; another name, or another metricNamePrefix, "+
-					"is expected", m.place, m.family.Name, other.family.Name, other.place))
+			if f.Selects(*m.family) {
+				taken.add(*m.family, m.place)
 			}
 		}
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := c.checkNames(taken, f); err != nil {
 		return nil, err
 	}
 	return &Config{

@@ -104,7 +104,7 @@ func (c *Config) undefined(definitions []Definition) []*entry {
 		defined := slices.ContainsFunc(definitions, func(d Definition) bool {
 			return d.Group == e.gvk.Group && d.Kind == e.gvk.Kind
 		})
-		if e.namesKind() && !defined {
+		if e.gvk.Version != wildcard && e.gvk.Kind != wildcard && !defined {
 			all = append(all, e)
 		}
 	}

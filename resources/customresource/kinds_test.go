@@ -87,18 +87,18 @@ func TestReadDefinition(t *testing.T) {
 		t.Fatal(err)
 	}
 	for enc, raw := range map[wire.Encoding][]byte{wire.JSON: json, wire.Protobuf: []byte(readFile(t, "testdata/definition.pb"))} {
-		got, err := readDefinition(enc, raw)
+		got, err := ReadDefinition(enc, raw)
 		if err != nil || !got.equal(want) {
 			t.Errorf("%s: got %+v, error %v, want %+v", enc, got, err, want)
 		}
-		if _, err := readDefinition(enc, raw[:len(raw)/2]); err == nil {
+		if _, err := ReadDefinition(enc, raw[:len(raw)/2]); err == nil {
 			t.Errorf("%s: a truncated definition was accepted, want an error", enc)
 		}
-		if _, err := readDefinition(enc, nil); err == nil {
+		if _, err := ReadDefinition(enc, nil); err == nil {
 			t.Errorf("%s: an empty definition was accepted, want an error", enc)
 		}
 	}
-	if _, err := readDefinition(wire.JSON, []byte(`{"spec":{"group":"a.example.com"}}`)); err == nil {
+	if _, err := ReadDefinition(wire.JSON, []byte(`{"spec":{"group":"a.example.com"}}`)); err == nil {
 		t.Error("a definition without names was accepted, want an error")
 	}
 }
@@ -111,7 +111,7 @@ func FuzzReadDefinition(f *testing.F) {
 		if json {
 			enc = wire.JSON
 		}
-		d, err := readDefinition(enc, raw)
+		d, err := ReadDefinition(enc, raw)
 		if err == nil && (d.Group == "" || d.Kind == "" || d.Plural == "") {
 			t.Errorf("got %+v, want a group, a kind and a plural", d)
 		}

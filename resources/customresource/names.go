@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -75,28 +76,36 @@ func (c *Config) Families() (all []resources.Family) {
 // text format or in OpenMetrics, and f selects both. The samples of both would form one family, with the HELP of the
 // first. The error joins up to 20 errors, in the form of those of [Parse].
 func (c *Config) CheckNames(builtin []resources.Kind, f resources.Filter) error {
-	type owner struct{ family, kind string }
-	taken := map[string]owner{}
+	taken := takenNames{}
 	for _, k := range builtin {
 		r, err := k.Renderer(f)
 		if err != nil {
 			return err
 		}
 		for _, family := range r.Families() {
-			o := owner{family.Name, k.Name()}
-			taken[family.Name], taken[family.OpenMetricsName()] = o, o
+			taken.add(family, "the built-in kind "+k.Name())
 		}
 	}
+	return c.checkNames(taken, f)
+}
+
+// takenNames has the families whose names are taken, by both of their names, for messages.
+type takenNames map[string]string
+
+func (t takenNames) add(f resources.Family, owner string) {
+	text := f.Name + " of " + owner
+	t[f.Name], t[f.OpenMetricsName()] = text, text
+}
+
+// checkNames returns an error for each of the first families that f selects and whose name is taken.
+func (c *Config) checkNames(taken takenNames, f resources.Filter) error {
 	var faults []error
 	for _, e := range c.entries {
 		for _, m := range e.metrics {
-			o, ok := taken[m.family.Name]
-			if !ok {
-				o, ok = taken[m.family.OpenMetricsName()]
-			}
-			if ok && f.Selects(*m.family) && len(faults) < maxFaults {
-				faults = append(faults, fmt.Errorf("%s: %s clashes with %s of the built-in kind %s; "+
-					"another name, or another metricNamePrefix, is expected", m.place, m.family.Name, o.family, o.kind))
+			other := cmp.Or(taken[m.family.Name], taken[m.family.OpenMetricsName()])
+			if other != "" && f.Selects(*m.family) && len(faults) < maxFaults {
+				faults = append(faults, fmt.Errorf("%s: %s clashes with %s; another name, or another metricNamePrefix, is expected",
+					m.place, m.family.Name, other))
 			}
 		}
 	}

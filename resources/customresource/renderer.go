@@ -61,6 +61,9 @@ func (r *Renderer) Families() []resources.Family { return r.families }
 // SeriesLimits returns the limit of each family; 0 means none. Render does not enforce them.
 func (r *Renderer) SeriesLimits() []int { return r.limits }
 
+// maxIdleLabels limits the memory that is kept from one object to the next, in labels.
+const maxIdleLabels = 1 << 10
+
 // Render replaces the content of l with the lines of the object in raw, which must be JSON. An error means that raw is
 // not an object; l is then invalid. A value that cannot be used gives no sample. It is counted in l.Skipped, and logged
 // the first time. l.Limit limits the lines: labels copied from a map are on each of an object's samples, so an object
@@ -75,8 +78,9 @@ func (r *Renderer) Render(enc wire.Encoding, raw []byte, l *resources.Lines) (er
 		if p := recover(); p != nil {
 			err = resources.NewPanic(p)
 		}
-		s.release()
-		r.pool.Put(s)
+		if cap(s.base)+cap(s.own)+cap(s.joined) <= maxIdleLabels {
+			r.pool.Put(s)
+		}
 	}()
 	l.Reset()
 	if enc != wire.JSON {
@@ -149,20 +153,4 @@ func (s *samples) write(v float64, own labels) {
 	if !s.out.SampleIfNew(v, s.pairs...) {
 		s.skip(duplicate)
 	}
-}
-
-// maxIdleLabels limits the memory that is kept from one object to the next, in labels.
-const maxIdleLabels = 1 << 10
-
-// release drops all references to an object.
-func (s *samples) release() {
-	if cap(s.base)+cap(s.own)+cap(s.joined) > maxIdleLabels {
-		*s = samples{}
-		return
-	}
-	s.out, s.common = nil, nil
-	for _, l := range []labels{s.base, s.own, s.joined} {
-		clear(l[:cap(l)])
-	}
-	clear(s.pairs[:cap(s.pairs)])
 }
