@@ -52,9 +52,8 @@ func (k *kind) graceLeft(grace time.Duration) time.Duration {
 }
 
 // exemptOverdue ends the wait for custom kinds that are overdue: a single failing conversion
-// webhook, for example, must not block the scaling of a fleet. An overdue kind that has never been
-// visible becomes warming. A visible one stays visible, with the objects of the shard that are held,
-// and with those of added ranges once they are listed.
+// webhook, for example, must not block the scaling of a fleet. A visible kind stays visible, with the
+// objects of the shard that are held, and with those of added ranges once they are listed.
 //
 // No kind is exempt before any kind was listed: an unavailable API server is not the fault of a
 // custom kind.
@@ -64,47 +63,52 @@ func (r *Replica) exemptOverdue() {
 		return
 	}
 	for _, k := range kinds {
-		if k.warming || k.exempt || !k.overdue(r.options.CustomGrace) {
+		if k.exempt || !k.overdue(r.options.CustomGrace) {
 			continue
 		}
 		r.mu.Lock()
-		k.warming, k.exempt = !r.ready, r.ready
+		k.exempt = true
 		r.mu.Unlock()
 		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
-			"grace_period", r.options.CustomGrace, "visible", !k.warming, "err", k.lastError(k.status().Phase))
+			"grace_period", r.options.CustomGrace, "visible", !k.hidden, "err", k.lastError(k.status().Phase))
 	}
 }
 
-// showComplete makes warming kinds visible that are complete now, and ends the exemption of
-// complete ones.
+// showComplete makes hidden kinds visible that are complete now, and ends the exemption of complete
+// ones. A kind that is refused counts as complete, and stays hidden. Before the replica is ready, a
+// kind that was complete may be incomplete again, and is hidden then.
 func (r *Replica) showComplete() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
-		switch {
-		case !k.warming && !k.exempt, !k.complete():
-		case k.warming:
-			k.warming = false
+		k.hidden = k.hidden || !r.ready
+		if !k.hidden && !k.exempt || !k.complete() {
+			continue
+		}
+		k.exempt = false
+		if k.hidden && k.status().Synced {
+			k.hidden = false
 			k.store.EndBulkLoad()
-		default:
-			k.exempt = false
 		}
 	}
 }
 
 // pollInterval returns how often the loop must poll the kinds; 0 if none is incomplete.
 func (r *Replica) pollInterval() time.Duration {
-	if r.appliedPlan.Load() == nil {
+	switch {
+	case r.appliedPlan.Load() == nil:
 		return syncPoll
+	case r.Idle():
+		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	interval := time.Duration(0)
 	for _, k := range r.kinds {
-		if k.warming && !k.overdue(r.options.CustomGrace) {
+		if k.hidden && !k.refused() && !k.overdue(r.options.CustomGrace) {
 			return syncPoll
 		}
-		if k.warming || k.exempt {
+		if k.hidden || k.exempt {
 			interval = overduePoll
 		}
 	}

@@ -41,13 +41,11 @@ type kind struct {
 	held                func() *shard.Ranges
 	subject             *verify.Subject
 
-	// warming is set on a kind that was added while others were served, or that was overdue before the
-	// replica became ready. Until it is complete, it is not visible and nothing waits for it. Only the
-	// Replica's loop changes it, under the Replica's mutex.
-	warming bool
-	// exempt is set on a visible custom kind that is overdue: a change of shard does not wait for it.
-	// Only the Replica's loop changes it, under the Replica's mutex.
-	exempt bool
+	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
+	// that is added while others are served, or that the API server refuses at first. exempt is set on
+	// a kind that readiness and changes of shard do not wait for: one that was added while others are
+	// served, or that is overdue. Only the Replica's loop changes them, under the Replica's mutex.
+	hidden, exempt bool
 
 	names      names
 	tombstones tombstones
@@ -85,6 +83,7 @@ func (r *Replica) newKind(options Kind) *kind {
 		holdDeleted:     r.options.HoldDeleted,
 		forbiddenGrace:  r.options.ForbiddenGrace,
 		held:            r.held.Load,
+		hidden:          true,
 		names:           newNames(),
 		logFirstFailure: make([]sync.Once, len(options.Renderer.Families())),
 	}
@@ -245,6 +244,12 @@ func (k *kind) complete() bool {
 		}
 	}
 	return len(k.reflectors) > 0
+}
+
+// refused reports whether the API server refuses the kind or does not have it.
+func (k *kind) refused() bool {
+	phase := k.status().Phase
+	return phase == watch.Forbidden || phase == watch.Absent
 }
 
 var _ Renderer = (*resources.Renderer)(nil)

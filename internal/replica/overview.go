@@ -61,7 +61,7 @@ func (r *Replica) Overview() Overview {
 	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.warming})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden && k.exempt})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()

@@ -66,7 +66,7 @@ func incomplete(kinds []*kind) []*kind {
 	listed := len(kinds) == 0
 	for _, k := range kinds {
 		listed = listed || k.status().Synced
-		if k.warming || k.exempt {
+		if k.exempt {
 			continue
 		}
 		required = append(required, k)

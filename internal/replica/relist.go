@@ -71,7 +71,7 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 			continue
 		}
 		k := r.newKind(w)
-		k.warming = r.isReady()
+		k.exempt = r.isReady()
 		s.partition(k)
 		kinds, added = append(kinds, k), append(added, k)
 	}
