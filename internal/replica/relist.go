@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 )
@@ -81,7 +80,7 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 	for _, k := range obsolete {
 		r.logger.Info("no longer watching the resource", "resource", k.Name)
 		k.stop()
-		k.store.Sweep(0, time.Now()) // leaves no raw text, by which the budget would refer to the store
+		k.store.Abandon()
 	}
 	for _, k := range added {
 		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
