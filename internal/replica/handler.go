@@ -149,10 +149,7 @@ func (h *handler) Delete(o watch.Object) {
 	if k.holdDeleted > 0 {
 		h.accept(o, v) // the last state of the object stays visible
 	}
-	if !k.tombstones.add(v, k.listsAddition()) {
-		k.cancelAdditions()
-		k.tombstones.add(v, false)
-	}
+	k.tombstones.add(v)
 	if k.holdDeleted > 0 {
 		k.expire(v.ID)
 		return

@@ -61,9 +61,8 @@ type kind struct {
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
-	namespaces       uint64 // namespaceSet.changes when the Reflectors were started
-	pendingAdditions int    // Reflectors whose addition is not complete
-	additions        map[*addition]bool
+	namespaces       uint64    // namespaceSet.changes when the Reflectors were started
+	pendingAdditions int       // Reflectors whose addition is not complete
 	incompleteSince  time.Time // zero before the first list, and while there is nothing to list
 	spawn            func(work func(ctx context.Context))
 	cancel           context.CancelFunc
