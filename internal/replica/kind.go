@@ -18,28 +18,24 @@ import (
 // the Reflectors are started again.
 type kind struct {
 	Kind
-	store               *store.Store
-	sharedSeries        *sharedSeries // nil if every series identifies its object
-	seriesLimits        *seriesLimits // nil if no family has a limit
-	lastRestore         relistLimiter
-	limits              limits
-	room                sync.Mutex      // with limits: held from the admission of an object until it is stored
-	rejected            []*rejectedSize // by Reflector
-	shares              shares          // of limits.objects; guarded by room
-	evicted             atomic.Bool     // an object was evicted for one of another namespace
-	truncated           truncated
-	counters            *counters
-	logger              *slog.Logger
-	logFirstRenderError sync.Once
-	logFirstPanic       sync.Once
-	logFirstFailure     []sync.Once // by family
-	logFirstRejected    sync.Once
-	logFirstTruncated   sync.Once
-	scopes              []scope
-	holdDeleted         time.Duration // how long a deleted object stays visible
-	forbiddenGrace      time.Duration // how long a refusal counts as transient
-	held                func() *shard.Ranges
-	subject             *verify.Subject
+	store          *store.Store
+	sharedSeries   *sharedSeries // nil if every series identifies its object
+	seriesLimits   *seriesLimits // nil if no family has a limit
+	lastRestore    time.Time     // used by restoreSeries only
+	limits         limits
+	room           sync.Mutex     // with limits: held from the admission of an object until it is stored
+	rejected       []atomic.Int64 // by Reflector: see limitReached
+	shares         shares         // of limits.objects; guarded by room
+	evicted        atomic.Bool    // an object was evicted for one of another namespace
+	truncated      truncated
+	counters       *counters
+	logger         *slog.Logger
+	logged         sync.Map // see first
+	scopes         []scope
+	holdDeleted    time.Duration // how long a deleted object stays visible
+	forbiddenGrace time.Duration // how long a refusal counts as transient
+	held           func() *shard.Ranges
+	subject        *verify.Subject
 
 	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
 	// that is added while others are served, or that the API server refuses at first. exempt is set on
@@ -71,29 +67,26 @@ type kind struct {
 
 func (r *Replica) newKind(options Kind) *kind {
 	k := &kind{
-		Kind:            options,
-		store:           store.New(families(options.Renderer), r.budget),
-		sharedSeries:    newSharedSeries(options),
-		seriesLimits:    newSeriesLimits(options.Renderer),
-		limits:          limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:        r.options.Metrics.counters(options.Name),
-		logger:          r.logger.With("resource", options.Name),
-		scopes:          r.options.scopes(options),
-		holdDeleted:     r.options.HoldDeleted,
-		forbiddenGrace:  r.options.ForbiddenGrace,
-		held:            r.held.Load,
-		hidden:          true,
-		names:           newNames(),
-		logFirstFailure: make([]sync.Once, len(options.Renderer.Families())),
+		Kind:           options,
+		store:          store.New(families(options.Renderer), r.budget),
+		sharedSeries:   newSharedSeries(options),
+		seriesLimits:   newSeriesLimits(options.Renderer),
+		limits:         limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:       r.options.Metrics.counters(options.Name),
+		logger:         r.logger.With("resource", options.Name),
+		scopes:         r.options.scopes(options),
+		holdDeleted:    r.options.HoldDeleted,
+		forbiddenGrace: r.options.ForbiddenGrace,
+		held:           r.held.Load,
+		hidden:         true,
+		names:          newNames(),
 	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
 			k.counters.overSeriesLimit(f.name, 0)
 		}
 	}
-	for range k.scopes {
-		k.rejected = append(k.rejected, new(rejectedSize))
-	}
+	k.rejected = make([]atomic.Int64, len(k.scopes))
 	k.subject = r.newSubject(k)
 	return k
 }

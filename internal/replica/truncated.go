@@ -57,9 +57,9 @@ func (k *kind) recordOmitted(o watch.Object, id store.ID, l *resources.Lines) {
 		return
 	}
 	k.counters.familiesOmitted.Add(float64(len(l.Omitted)))
-	k.logFirstTruncated.Do(func() {
+	if k.first("truncated") {
 		k.logger.Warn("metric families are left out because the text of the object would exceed --object-bytes-limit; further objects are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "families", len(l.Omitted),
 			"family", k.Renderer.Families()[l.Omitted[0]].Name, "limit", l.Limit)
-	})
+	}
 }
