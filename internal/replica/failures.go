@@ -35,7 +35,7 @@ func (k *kind) logRenderError(o watch.Object, err error) {
 // family.
 func (k *kind) familyFailed(o watch.Object, f resources.Failure) {
 	family := k.Renderer.Families()[f.Family].Name
-	k.counters.familyFailed(family)
+	k.counters.failedFamilies.WithLabelValues(family).Inc()
 	if k.first("panic of family " + family) {
 		k.logger.Error("a metric family is missing for an object because it panicked; this is a bug; further objects are only counted",
 			"family", family, "namespace", string(o.Namespace), "name", string(o.Name), "panic", f.Value, "stack", f.Stack())

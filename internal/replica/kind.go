@@ -83,7 +83,7 @@ func (r *Replica) newKind(options Kind) *kind {
 	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
-			k.counters.overSeriesLimit(f.name, 0)
+			k.counters.overLimit.WithLabelValues(f.name) // 0 from now on
 		}
 	}
 	k.rejected = make([]atomic.Int64, len(k.scopes))
