@@ -121,7 +121,7 @@ func (r *Replica) saveKind(w *savedstate.Writer, k *kind) (saved bool, err error
 			return false, err
 		}
 	}
-	if err := w.Frame(truncatedFrame, encodeIDs(nil, k.truncated.ids())); err != nil {
+	if err := w.Frame(truncatedFrame, k.truncated.encode()); err != nil {
 		return false, err
 	}
 	after := r.resumePointOf(k)
@@ -247,8 +247,11 @@ func (s *sharedSeries) encode() (dst []byte) {
 	return dst
 }
 
-func encodeIDs(dst []byte, ids []store.ID) []byte {
-	for _, id := range ids {
+// encode encodes the truncated objects.
+func (t *truncated) encode() (dst []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.objects {
 		dst = append(dst, id[:]...)
 	}
 	return dst

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"maps"
-	"slices"
 	"sync"
 
 	"github.com/statefleet/statefleet/internal/watch"
@@ -41,13 +40,6 @@ func (t *truncated) count(held func(store.ID) bool) int {
 	defer t.mu.Unlock()
 	maps.DeleteFunc(t.objects, func(id store.ID, _ struct{}) bool { return !held(id) })
 	return len(t.objects)
-}
-
-// ids returns the truncated objects.
-func (t *truncated) ids() []store.ID {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Collect(maps.Keys(t.objects))
 }
 
 // recordOmitted counts the families that are left out of an object, and logs the first time.
