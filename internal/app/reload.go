@@ -72,7 +72,7 @@ func (r *reloader) Ready() error {
 	if r.draining.Load() {
 		return errors.New("stopping; another replica is about to serve this shard")
 	}
-	err := r.active.Load().ready()
+	err := r.replica().Ready()
 	if errors.Is(err, replica.ErrNoShard) && r.process.fleet != nil {
 		return errors.New(statuspage.NoShard(r.process.fleet.Overview(), time.Now()))
 	}
@@ -84,11 +84,7 @@ func (r *reloader) Resources() []string { return r.replica().Resources() }
 
 // Snapshot implements [web.Exporter].
 func (r *reloader) Snapshot(f store.Format, include func(resource string) bool) (web.Snapshot, error) {
-	active := r.active.Load()
-	if err := active.ready(); err != nil {
-		return nil, err
-	}
-	snapshot, err := active.replica.Snapshot(f, include)
+	snapshot, err := r.replica().Snapshot(f, include)
 	if err != nil { // a nil *store.Snapshot would not be a nil web.Snapshot
 		return nil, err
 	}
@@ -102,9 +98,9 @@ func (r *reloader) Follow(p shard.Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.plan = &p
-	r.active.Load().follow(p)
+	r.replica().Follow(p)
 	if r.next != nil {
-		r.next.follow(p)
+		r.next.replica.Follow(p)
 	}
 }
 
@@ -204,7 +200,7 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 	replaced := r.next
 	r.next = next
 	if next != nil && r.plan != nil {
-		next.follow(*r.plan)
+		next.replica.Follow(*r.plan)
 	}
 	r.mu.Unlock()
 	if replaced != nil {
@@ -217,10 +213,11 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 // promote makes the next replica the active one, once it holds its plan, and stops the previous one.
 func (r *reloader) promote() {
 	next, log := r.next, r.process.logger
-	if next == nil || !next.holdsPlan() {
+	r.mu.Lock()
+	if next == nil || r.plan != nil && !next.replica.Holds(*r.plan).All {
+		r.mu.Unlock()
 		return
 	}
-	r.mu.Lock()
 	previous := r.active.Swap(next)
 	r.next = nil
 	r.mu.Unlock()

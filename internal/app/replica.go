@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources/customresource"
-	"github.com/statefleet/statefleet/shard"
 )
 
 // configuredReplica is a replica with one configuration. Another configuration needs another
@@ -28,10 +26,6 @@ type configuredReplica struct {
 	builtin           []replica.Kind
 	definitionWatcher *customresource.DefinitionWatcher // nil: no custom resources
 	client            *watch.Client                     // of definitionWatcher
-
-	mu       sync.Mutex
-	complete bool        // all kinds are known
-	plan     *shard.Plan // nil: none yet
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -54,13 +48,12 @@ func newConfiguredReplica(
 	if err != nil {
 		return nil, err
 	}
-	r := &configuredReplica{
-		Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin, complete: c.Custom == nil,
-	}
+	r := &configuredReplica{Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin}
 	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
 	r.replica, err = replica.New(replica.Options{
 		Config:            api,
-		Kinds:             r.builtin,
+		Kinds:             builtin,
+		KindsFollow:       c.Custom != nil,
 		Namespaces:        c.Namespaces,
 		NamespacesDenied:  c.NamespacesDenied,
 		NamespaceSelector: c.NamespaceSelector,
@@ -83,7 +76,7 @@ func newConfiguredReplica(
 	if err != nil {
 		return nil, apiError(c, err)
 	}
-	if r.complete {
+	if c.Custom == nil {
 		return r, nil
 	}
 	if r.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
@@ -135,18 +128,7 @@ func (r *configuredReplica) stopAndWait() {
 	<-r.done
 }
 
-// follow makes the replica follow a plan, as soon as all kinds are known.
-func (r *configuredReplica) follow(p shard.Plan) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.plan = &p
-	if r.complete {
-		r.replica.Follow(p)
-	}
-}
-
-// setCustomKinds sets the custom kinds. The first call lets the replica start: before it knows its
-// kinds, it must not become ready.
+// setCustomKinds sets the custom kinds.
 func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 	kinds := slices.Clone(r.builtin)
 	for _, k := range custom {
@@ -156,29 +138,4 @@ func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 		})
 	}
 	r.replica.SetKinds(kinds)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.complete && r.plan != nil {
-		r.replica.Follow(*r.plan)
-	}
-	r.complete = true
-}
-
-// holdsPlan reports whether the replica holds all that its plan requires, which is nothing without
-// a plan.
-func (r *configuredReplica) holdsPlan() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.plan == nil || r.complete && r.replica.Holds(*r.plan).All
-}
-
-// ready returns nil once the replica serves all that it must.
-func (r *configuredReplica) ready() error {
-	r.mu.Lock()
-	complete := r.complete
-	r.mu.Unlock()
-	if !complete {
-		return errors.New("the definitions of custom resources are not known yet")
-	}
-	return r.replica.Ready()
 }

@@ -15,6 +15,7 @@ var ErrNoShard = errors.New("this replica has no shard: its ordinal is outside o
 	"switched to include it")
 
 var (
+	errKindsUnknown    = errors.New("the definitions of custom resources are not known yet")
 	errNotAssigned     = errors.New("no shard assigned yet")
 	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
 	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")

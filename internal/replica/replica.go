@@ -73,6 +73,11 @@ func New(o Options) (*Replica, error) {
 		relistRequests: make(chan *kind),
 		waiting:        errNotAssigned,
 	}
+	r.held.Store(new(shard.Ranges))
+	r.visible.Store(new(shard.Ranges))
+	if o.KindsFollow {
+		r.waiting = errKindsUnknown
+	}
 	r.namespaceSet = r.newNamespaceSet()
 	for _, k := range o.Kinds {
 		r.kinds = append(r.kinds, r.newKind(k))
@@ -115,10 +120,7 @@ func (r *Replica) current() []*kind {
 }
 
 // Idle reports whether the replica holds no ranges. It may be called at any time.
-func (r *Replica) Idle() bool {
-	held := r.held.Load()
-	return held == nil || len(*held) == 0
-}
+func (r *Replica) Idle() bool { return len(*r.held.Load()) == 0 }
 
 // Resources returns the names of the present kinds.
 func (r *Replica) Resources() []string {

@@ -24,6 +24,15 @@ const (
 func (r *Replica) Run(ctx context.Context) {
 	defer r.client.CloseIdleConnections()
 	defer r.json.CloseIdleConnections()
+	var kinds []Kind // set before the first plan, so that readiness waits for them
+	if r.options.KindsFollow {
+		select {
+		case <-ctx.Done():
+			return
+		case kinds = <-r.newKinds:
+		}
+		r.setWaiting(errNotAssigned)
+	}
 	plan, ok := r.firstPlan(ctx)
 	if !ok {
 		return
@@ -53,11 +62,12 @@ func (r *Replica) Run(ctx context.Context) {
 	default:
 	}
 	s := reshardState{plan: plan, shards: plan.Shards()}
-	r.held.Store(new(shard.Ranges)) // nothing yet
 	select {
-	case kinds := <-r.newKinds: // set before the first plan, so readiness waits for them
-		s = r.replaceKinds(ctx, s, kinds)
+	case kinds = <-r.newKinds:
 	default:
+	}
+	if kinds != nil {
+		s = r.replaceKinds(ctx, s, kinds)
 	}
 	r.loop(ctx, r.reconcile(ctx, s), mismatch)
 }

@@ -54,7 +54,7 @@ type savedKindEnd struct {
 // nothing to save.
 func (r *Replica) SaveState(w *savedstate.Writer) error {
 	held := r.held.Load()
-	if held == nil || len(*held) == 0 || r.appliedPlan.Load() == nil {
+	if len(*held) == 0 || r.appliedPlan.Load() == nil {
 		return savedstate.ErrIncomplete
 	}
 	var ranges [][2]uint64 // the JSON of shard.Ranges is for people
