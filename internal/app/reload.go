@@ -108,18 +108,15 @@ func (r *reloader) Follow(p shard.Plan) {
 // becomes active only once it holds its whole plan.
 func (r *reloader) Holds(p shard.Plan) shard.Held { return r.replica().Holds(p) }
 
-// start runs the reloader in a group until ctx ends.
+// start runs the active replica in a group, which will run the next ones, too.
 func (r *reloader) start(ctx context.Context, in *errgroup.Group) {
 	r.group = in
 	active := r.active.Load()
-	r.watched.setBaseline(active.Files)
+	r.watched.baseline = active.Files
 	active.start(ctx, in)
-	in.Go(func() error {
-		r.loop(ctx)
-		return nil
-	})
 }
 
+// loop reloads the configuration when it has changed, until ctx ends.
 func (r *reloader) loop(ctx context.Context) {
 	poll, promote := time.NewTicker(fileInterval), time.NewTicker(promoteInterval)
 	defer poll.Stop()
@@ -173,7 +170,7 @@ func (r *reloader) reload(ctx context.Context) {
 // read returns a replica with the configuration; nil if there is one.
 func (r *reloader) read(active *configuredReplica) (*configuredReplica, error) {
 	c, err := r.Load()
-	r.watched.setBaseline(c.Files)
+	r.watched.baseline = c.Files
 	if err != nil {
 		return nil, err
 	}
@@ -238,8 +235,6 @@ func (r *reloader) promote() {
 // watchedFiles detects changes of files by their content. That covers every way to replace a file,
 // such as a symbolic link that points to another directory, as in a mounted ConfigMap.
 type watchedFiles struct{ baseline, last []config.File }
-
-func (w *watchedFiles) setBaseline(files []config.File) { w.baseline = files }
 
 // changed reports whether the files differ from the baseline and are the same as in the previous
 // call: a file may be read while it is being written.

@@ -42,7 +42,7 @@ func newWriter(ctx context.Context, out io.Writer, rate int64) *Writer {
 
 // writeAll writes a file.
 func (w *Writer) writeAll(h header, write func(*Writer) error) error {
-	first, err := h.encode()
+	first, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}

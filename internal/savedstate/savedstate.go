@@ -16,7 +16,6 @@ package savedstate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -216,5 +215,3 @@ func (d *Dir) read(fingerprint string, read func(*Reader) error) (err error) {
 	}
 	return nil
 }
-
-func (h header) encode() ([]byte, error) { return json.Marshal(h) }
