@@ -96,7 +96,7 @@ func (r *Replica) showComplete() {
 // pollInterval returns how often the loop must poll the kinds; 0 if none is incomplete.
 func (r *Replica) pollInterval() time.Duration {
 	switch {
-	case r.appliedPlan.Load() == nil:
+	case !r.holdsAll():
 		return syncPoll
 	case r.Idle():
 		return 0

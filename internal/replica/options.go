@@ -78,12 +78,6 @@ type Options struct {
 	Metrics *Metrics
 }
 
-func (o *Options) holdsChanged() {
-	if o.HoldsChanged != nil {
-		o.HoldsChanged()
-	}
-}
-
 // Kind is a kind of object that a Replica exports.
 type Kind struct {
 	// Name is the plural that names the kind in flags, URLs and self-metrics.

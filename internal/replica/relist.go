@@ -87,8 +87,7 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 	}
 	if !r.isReady() && len(added) > 0 {
 		s.synced = nil // readiness waits for the added kinds, too
-		r.appliedPlan.Store(nil)
-		r.preparedPlan.Store(nil)
+		r.progress.Store(new(progress))
 	}
 	return s
 }

@@ -25,10 +25,9 @@ type Replica struct {
 	json    *watch.Client // for kinds that are read as JSON
 	budget  *store.Budget
 
-	held         atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
-	visible      atomic.Pointer[shard.Ranges] // the ranges that are served
-	appliedPlan  atomic.Pointer[shard.Plan]   // the present plan; nil until all its ranges are held
-	preparedPlan atomic.Pointer[shard.Plan]   // the present plan; nil until its part of the target table is held
+	held     atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
+	visible  atomic.Pointer[shard.Ranges] // the ranges that are served
+	progress atomic.Pointer[progress]
 
 	newPlan        latest[shard.Plan]
 	newKinds       latest[[]Kind]
@@ -75,6 +74,7 @@ func New(o Options) (*Replica, error) {
 	}
 	r.held.Store(new(shard.Ranges))
 	r.visible.Store(new(shard.Ranges))
+	r.progress.Store(new(progress))
 	if o.KindsFollow {
 		r.waiting = errKindsUnknown
 	}
@@ -84,9 +84,6 @@ func New(o Options) (*Replica, error) {
 	}
 	return r, nil
 }
-
-// Assign is Follow for a replica without coordination.
-func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Uncoordinated(a)) }
 
 // SetKinds replaces the exported kinds, in the order of the exposition. Kinds with the same name,
 // resource and Renderer as before keep their objects. New ones become visible once they are

@@ -37,8 +37,7 @@ func (r *Replica) Run(ctx context.Context) {
 	if !ok {
 		return
 	}
-	r.appliedPlan.Store(nil)
-	r.preparedPlan.Store(nil)
+	r.progress.Store(new(progress))
 	r.logger.Info("starting", "shard", plan.Ordinal, "total", plan.Active)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -89,10 +88,7 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			applied := heldTables(p)
-			r.appliedPlan.Store(&applied)
-			r.preparedPlan.Store(&applied)
-			r.options.holdsChanged()
+			r.setProgress(p, shard.Held{Next: true, All: true})
 			r.setWaiting(ErrNoShard)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
@@ -148,7 +144,7 @@ func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan stru
 			r.relist(ctx, k)
 		case <-poll:
 			r.showComplete()
-			if r.appliedPlan.Load() == nil {
+			if !r.holdsAll() {
 				r.exemptOverdue()
 				s = r.reconcile(ctx, s)
 			}

@@ -54,7 +54,7 @@ type savedKindEnd struct {
 // nothing to save.
 func (r *Replica) SaveState(w *savedstate.Writer) error {
 	held := r.held.Load()
-	if len(*held) == 0 || r.appliedPlan.Load() == nil {
+	if len(*held) == 0 || !r.holdsAll() {
 		return savedstate.ErrIncomplete
 	}
 	var ranges [][2]uint64 // the JSON of shard.Ranges is for people
@@ -72,7 +72,7 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 		}
 		some = some || saved
 	}
-	if !some || r.held.Load() != held || r.appliedPlan.Load() == nil {
+	if !some || r.held.Load() != held || !r.holdsAll() {
 		return savedstate.ErrIncomplete // another process could not tell for which ranges the kinds are complete
 	}
 	return nil
