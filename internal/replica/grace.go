@@ -8,32 +8,20 @@ import (
 // overduePoll is how often the loop polls kinds that block neither readiness nor a change of shard.
 const overduePoll = time.Second
 
-// startWaiting notes that the kind begins to list. A kind that is still incomplete from before
-// keeps its first start, and gets no further grace period.
-func (r *Replica) startWaiting(k *kind, now time.Time) {
-	complete := k.complete()
+// startWaiting notes that the kind begins to list; since is zero if it has nothing to list. A kind that
+// is still incomplete from before keeps its first start, and gets no further grace period.
+func (r *Replica) startWaiting(k *kind, since time.Time) {
+	again := !since.IsZero() && !k.complete()
 	k.mu.Lock()
-	if complete || k.incompleteSince.IsZero() {
-		k.incompleteSince = now
+	if !again || k.incompleteSince.IsZero() {
+		k.incompleteSince = since
 	}
 	k.mu.Unlock()
-	if complete {
-		r.removeExemption(k)
+	if !again {
+		r.mu.Lock()
+		k.exempt = false
+		r.mu.Unlock()
 	}
-}
-
-// stopWaiting notes that the kind has nothing to list. Its next list gets a full grace period.
-func (r *Replica) stopWaiting(k *kind) {
-	k.mu.Lock()
-	k.incompleteSince = time.Time{}
-	k.mu.Unlock()
-	r.removeExemption(k)
-}
-
-func (r *Replica) removeExemption(k *kind) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k.exempt = false
 }
 
 // overdue reports whether the kind is a custom one that has been incomplete for the grace period.

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"iter"
+	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
@@ -153,7 +154,7 @@ func (h *handler) Delete(o watch.Object) {
 	}
 	k.tombstones.add(v)
 	if k.holdDeleted > 0 {
-		k.expire(v.ID)
+		k.store.ExpireAt(v.ID, time.Now().Add(k.holdDeleted))
 		return
 	}
 	k.releaseName(o, v.ID)

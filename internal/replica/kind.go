@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -110,7 +111,7 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 		k.store.ResetAllVersions()
 	}
 	if len(*r.held.Load()) == 0 {
-		r.stopWaiting(k)
+		r.startWaiting(k, time.Time{})
 		return
 	}
 	r.startWaiting(k, time.Now())
@@ -199,7 +200,7 @@ func (k *kind) stop() {
 func (k *kind) status() watch.Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	rank := map[watch.Phase]int{watch.Synced: 0, watch.Absent: 1, watch.Forbidden: 2, watch.Pending: 3}
+	ranking := []watch.Phase{watch.Synced, watch.Absent, watch.Forbidden, watch.Pending}
 	all := watch.Status{Phase: watch.Pending}
 	for i, s := range k.reflectors {
 		st := s.Status()
@@ -207,7 +208,7 @@ func (k *kind) status() watch.Status {
 			all = st
 			continue
 		}
-		if rank[st.Phase] > rank[all.Phase] {
+		if slices.Index(ranking, st.Phase) > slices.Index(ranking, all.Phase) {
 			all.Phase, all.Since = st.Phase, st.Since
 		}
 		all.Synced = all.Synced || st.Synced
