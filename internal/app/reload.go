@@ -58,15 +58,6 @@ func newReloader(p *process, r Reload) (*reloader, error) {
 	return l, nil
 }
 
-// newReplica makes a replica that continues from a saved state; nil: it lists everything.
-func (r *reloader) newReplica(c *config.Config, saved *stateSaver) (*configuredReplica, error) {
-	api, err := r.process.restConfig(c)
-	if err != nil {
-		return nil, err
-	}
-	return newConfiguredReplica(c, api, r.process.logger, r.shared, saved, r.process.holdsChanged)
-}
-
 // Ready implements [web.Exporter].
 func (r *reloader) Ready() error {
 	if r.draining.Load() {

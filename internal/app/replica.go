@@ -2,12 +2,10 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/config"
 	"github.com/statefleet/statefleet/internal/replica"
@@ -31,12 +29,14 @@ type configuredReplica struct {
 	done   chan struct{}
 }
 
-// newConfiguredReplica makes a replica that start will run. Replicas of one process share the
-// metrics. The replica continues from the saved state; nil: it lists everything. holdsChanged is
-// called when the replica may hold other ranges than before.
-func newConfiguredReplica(
-	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, saved *stateSaver, holdsChanged func(),
-) (*configuredReplica, error) {
+// newReplica makes a replica that start will run. It continues from a saved state; nil: it lists
+// everything.
+func (r *reloader) newReplica(c *config.Config, saved *stateSaver) (*configuredReplica, error) {
+	log := r.process.logger
+	api, err := r.process.restConfig(c)
+	if err != nil {
+		return nil, err
+	}
 	warnings, exposesNothing := c.Warnings(), c.ExposesNothing()
 	for _, w := range warnings {
 		log.Warn("questionable configuration", "warning", w)
@@ -48,9 +48,9 @@ func newConfiguredReplica(
 	if err != nil {
 		return nil, err
 	}
-	r := &configuredReplica{Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin}
-	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
-	r.replica, err = replica.New(replica.Options{
+	next := &configuredReplica{Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin}
+	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: r.shared.Verify()})
+	next.replica, err = replica.New(replica.Options{
 		Config:            api,
 		Kinds:             builtin,
 		KindsFollow:       c.Custom != nil,
@@ -67,32 +67,32 @@ func newConfiguredReplica(
 		HoldDeleted:       c.HoldDeleted,
 		CustomGrace:       c.CustomGrace,
 		Verifier:          verifier,
-		HoldsChanged:      holdsChanged,
+		HoldsChanged:      r.process.holdsChanged,
 		RawBytes:          c.RawBytes,
 		ReadState:         saved.reader(c),
 		Logger:            log,
-		Metrics:           metrics,
+		Metrics:           r.shared,
 	})
 	if err != nil {
 		return nil, apiError(c, err)
 	}
 	if c.Custom == nil {
-		return r, nil
+		return next, nil
 	}
-	if r.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
+	if next.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
 		return nil, apiError(c, err)
 	}
-	r.definitionWatcher = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
+	next.definitionWatcher = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
 		Config:   c.Custom,
 		Source:   c.CustomSource,
 		Filter:   c.Filter,
-		Client:   r.client,
-		Metrics:  metrics.Watch(),
+		Client:   next.client,
+		Metrics:  r.shared.Watch(),
 		Verifier: verifier,
-		Idle:     r.replica.Idle,
+		Idle:     next.replica.Idle,
 		Logger:   log,
 	})
-	return r, nil
+	return next, nil
 }
 
 // showMetrics makes the metrics those of this replica.
