@@ -134,7 +134,7 @@ func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 	for _, k := range custom {
 		kinds = append(kinds, replica.Kind{
 			Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Renderer: k.Renderer,
-			Custom: true, JSON: true, Form: k.Form, LabelSelector: k.LabelSelector, FieldSelector: k.FieldSelector,
+			Custom: true, Form: k.Form, LabelSelector: k.LabelSelector, FieldSelector: k.FieldSelector,
 		})
 	}
 	r.replica.SetKinds(kinds)

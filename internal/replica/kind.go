@@ -145,7 +145,7 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 		h.namespaces = r.namespaceSet
 	}
 	client := r.client
-	if k.JSON {
+	if k.Custom {
 		client = r.json
 	}
 	selector := k.LabelSelector

@@ -86,11 +86,10 @@ type Kind struct {
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
-	// Custom kinds are custom resources and resources of aggregated APIs. Their API may let users
-	// choose UIDs, and nothing waits for them longer than Options.CustomGrace.
+	// Custom kinds have custom resource metrics. They are requested as JSON only, because their Renderer
+	// reads nothing else. Their API may let users choose UIDs, and nothing waits for them longer than
+	// Options.CustomGrace.
 	Custom bool
-	// JSON kinds are requested as JSON only, because their Renderer reads nothing else.
-	JSON bool
 	// Form is the part of each object that is requested.
 	Form wire.Form
 	// LabelSelector and FieldSelector restrict the objects, in addition to the options; "" selects all.

@@ -22,7 +22,7 @@ type Replica struct {
 	options Options
 	logger  *slog.Logger
 	client  *watch.Client
-	json    *watch.Client // for kinds that are read as JSON
+	json    *watch.Client // for custom kinds
 	budget  *store.Budget
 
 	held     atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
