@@ -115,7 +115,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.limitReached, boolValue(k.limitReached(stats)), k.Name)
 		gauge(c.truncated, float64(k.truncated.count(k.store.Contains)), k.Name)
 		if k.Custom {
-			gauge(c.overdue, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
+			gauge(c.overdue, boolValue(k.overdue()), k.Name)
 		}
 		if k.sharedSeries != nil {
 			gauge(c.sharedSeries, float64(k.sharedSeries.count()), k.Name)

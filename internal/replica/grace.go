@@ -25,18 +25,18 @@ func (r *Replica) startWaiting(k *kind, since time.Time) {
 }
 
 // overdue reports whether the kind is a custom one that has been incomplete for the grace period.
-func (k *kind) overdue(grace time.Duration) bool {
-	return k.Custom && grace > 0 && !k.complete() && k.graceLeft(grace) <= 0
+func (k *kind) overdue() bool {
+	return k.Custom && k.options.CustomGrace > 0 && !k.complete() && k.graceLeft() <= 0
 }
 
 // graceLeft returns the rest of the grace period. It is the whole period before the kind is listed.
-func (k *kind) graceLeft(grace time.Duration) time.Duration {
+func (k *kind) graceLeft() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.incompleteSince.IsZero() {
-		return grace
+		return k.options.CustomGrace
 	}
-	return grace - time.Since(k.incompleteSince)
+	return k.options.CustomGrace - time.Since(k.incompleteSince)
 }
 
 // exemptOverdue ends the wait for custom kinds that are overdue: a single failing conversion
@@ -51,7 +51,7 @@ func (r *Replica) exemptOverdue() {
 		return
 	}
 	for _, k := range kinds {
-		if k.exempt || !k.overdue(r.options.CustomGrace) {
+		if k.exempt || !k.overdue() {
 			continue
 		}
 		r.mu.Lock()
@@ -93,7 +93,7 @@ func (r *Replica) pollInterval() time.Duration {
 	defer r.mu.Unlock()
 	interval := time.Duration(0)
 	for _, k := range r.kinds {
-		if k.hidden && !k.refused() && !k.overdue(r.options.CustomGrace) {
+		if k.hidden && !k.refused() && !k.overdue() {
 			return syncPoll
 		}
 		if k.hidden || k.exempt {

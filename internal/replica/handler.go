@@ -149,12 +149,12 @@ func (h *handler) Delete(o watch.Object) {
 	if k.tombstones.covers(v.ID, v.Version) {
 		return // it has been removed before, or expires
 	}
-	if k.holdDeleted > 0 {
+	if k.options.HoldDeleted > 0 {
 		h.accept(o, v) // the last state of the object stays visible
 	}
 	k.tombstones.add(v)
-	if k.holdDeleted > 0 {
-		k.store.ExpireAt(v.ID, time.Now().Add(k.holdDeleted))
+	if k.options.HoldDeleted > 0 {
+		k.store.ExpireAt(v.ID, time.Now().Add(k.options.HoldDeleted))
 		return
 	}
 	k.releaseName(o, v.ID)

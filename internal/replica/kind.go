@@ -19,24 +19,23 @@ import (
 // the Reflectors are started again.
 type kind struct {
 	Kind
-	store          *store.Store
-	sharedSeries   *sharedSeries // nil if every series identifies its object
-	seriesLimits   *seriesLimits // nil if no family has a limit
-	lastRestore    time.Time     // used by restoreSeries only
-	limits         limits
-	room           sync.Mutex     // with limits: held from the admission of an object until it is stored
-	rejected       []atomic.Int64 // by Reflector: see limitReached
-	shares         shares         // of limits.objects; guarded by room
-	evicted        atomic.Bool    // an object was evicted for one of another namespace
-	truncated      truncated
-	counters       *counters
-	logger         *slog.Logger
-	logged         sync.Map // see first
-	scopes         []scope
-	holdDeleted    time.Duration // how long a deleted object stays visible
-	forbiddenGrace time.Duration // how long a refusal counts as transient
-	held           func() *shard.Ranges
-	subject        *verify.Subject
+	options      *Options // of the Replica
+	store        *store.Store
+	sharedSeries *sharedSeries // nil if every series identifies its object
+	seriesLimits *seriesLimits // nil if no family has a limit
+	lastRestore  time.Time     // used by restoreSeries only
+	limits       limits
+	room         sync.Mutex     // with limits: held from the admission of an object until it is stored
+	rejected     []atomic.Int64 // by Reflector: see limitReached
+	shares       shares         // of limits.objects; guarded by room
+	evicted      atomic.Bool    // an object was evicted for one of another namespace
+	truncated    truncated
+	counters     *counters
+	logger       *slog.Logger
+	logged       sync.Map // see first
+	scopes       []scope
+	held         func() *shard.Ranges
+	subject      *verify.Subject
 
 	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
 	// that is added while others are served, or that the API server refuses at first. exempt is set on
@@ -66,21 +65,20 @@ type kind struct {
 	running          *sync.WaitGroup
 }
 
-func (r *Replica) newKind(options Kind) *kind {
+func (r *Replica) newKind(spec Kind) *kind {
 	k := &kind{
-		Kind:           options,
-		store:          store.New(families(options.Renderer), r.budget),
-		sharedSeries:   newSharedSeries(options),
-		seriesLimits:   newSeriesLimits(options.Renderer),
-		limits:         limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:       r.options.Metrics.counters(options.Name),
-		logger:         r.logger.With("resource", options.Name),
-		scopes:         r.options.scopes(options),
-		holdDeleted:    r.options.HoldDeleted,
-		forbiddenGrace: r.options.ForbiddenGrace,
-		held:           r.held.Load,
-		hidden:         true,
-		names:          newNames(),
+		Kind:         spec,
+		options:      &r.options,
+		store:        store.New(families(spec.Renderer), r.budget),
+		sharedSeries: newSharedSeries(spec),
+		seriesLimits: newSeriesLimits(spec.Renderer),
+		limits:       limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:     r.options.Metrics.counters(spec.Name),
+		logger:       r.logger.With("resource", spec.Name),
+		scopes:       r.options.scopes(spec),
+		held:         r.held.Load,
+		hidden:       true,
+		names:        newNames(),
 	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
@@ -231,7 +229,7 @@ func (k *kind) complete() bool {
 	for _, s := range k.reflectors {
 		switch st := s.Status(); {
 		case st.Synced, st.Phase == watch.Absent:
-		case st.Phase == watch.Forbidden && time.Since(st.Since) >= k.forbiddenGrace:
+		case st.Phase == watch.Forbidden && time.Since(st.Since) >= k.options.ForbiddenGrace:
 		default:
 			return false
 		}
