@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -76,18 +75,6 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 		return savedstate.ErrIncomplete // another process could not tell for which ranges the kinds are complete
 	}
 	return nil
-}
-
-// ResumeVersions returns the versions from which another process could continue now. They change
-// whenever the saved state would differ.
-func (r *Replica) ResumeVersions() string {
-	var all []string
-	for _, k := range r.current() {
-		if p := r.resumePointOf(k); p != nil {
-			all = append(all, k.Name+"="+strings.Join(p.versions, ","))
-		}
-	}
-	return strings.Join(all, " ")
 }
 
 // saveKind writes one kind, and reports whether it was complete all the time.
