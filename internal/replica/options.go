@@ -22,9 +22,9 @@ type Options struct {
 	// Config configures the clients of the API server. Its rate limits should allow two requests for
 	// each kind at once, so that all kinds start together.
 	Config *rest.Config
-	// Kinds are the enabled kinds, in the order of the exposition. With KindsFollow they are not all, and
-	// the replica begins with the first SetKinds.
-	Kinds       []Kind
+	// Kinds are the enabled kinds, in the order of the exposition; see SetKinds.
+	Kinds []Kind
+	// KindsFollow says that these are not all. The replica lists nothing before the first SetKinds.
 	KindsFollow bool
 	// Namespaces restrict namespaced kinds to these namespaces, which are listed and watched one by
 	// one; none means all.

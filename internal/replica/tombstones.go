@@ -16,8 +16,9 @@ import (
 // tombstones; see handler.absentFromList.
 const tombstonesPerGeneration = 896
 
-// maxTombstones is as many while added ranges are listed. It fills a map of 65,536 slots, which takes
-// 1.6 MiB for each kind. If there are more, the kind is listed completely, which needs no tombstones.
+// maxTombstones replaces tombstonesPerGeneration while added ranges are listed. It fills a map of
+// 65,536 slots, which takes 1.6 MiB for each kind. If more objects are deleted, the kind is listed
+// completely, which needs no tombstones.
 const maxTombstones = 64 * tombstonesPerGeneration
 
 // tombstones are the versions at which objects of a kind were deleted recently. Without them, an API
