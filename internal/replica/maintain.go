@@ -26,16 +26,10 @@ const (
 // maintain sweeps until ctx ends. It has its own goroutine, so that no change of shard waits for
 // it.
 func (r *Replica) maintain(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			r.sweep(now)
-			r.restoreSeries(ctx, now)
-		}
+	for watch.Sleep(ctx, sweepInterval) {
+		now := time.Now()
+		r.sweep(now)
+		r.restoreSeries(ctx, now)
 	}
 }
 

@@ -87,10 +87,8 @@ func (w *Writer) pace() error {
 	}
 	due := time.Duration(float64(w.size) / float64(w.rate) * float64(time.Second))
 	if ahead := due - time.Since(w.began); ahead > 10*time.Millisecond {
-		t := time.NewTimer(ahead)
-		defer t.Stop()
 		select {
-		case <-t.C:
+		case <-time.After(ahead):
 		case <-w.ctx.Done():
 		}
 	}
