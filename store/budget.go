@@ -48,6 +48,9 @@ func (g *Budget) update(b *bucket, written bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l, now := b.lru, b.totals.raw
+	if b.store.abandoned {
+		now = 0
+	}
 	g.raw.Add(now - l.raw)
 	l.raw = now
 	switch {
@@ -58,6 +61,19 @@ func (g *Budget) update(b *bucket, written bool) {
 		l.element = g.lru.PushBack(b)
 	case now > 0 && written:
 		g.lru.MoveToBack(l.element)
+	}
+}
+
+// Abandon makes the Budget forget the store: its raw text neither counts nor is compressed any more.
+// It is called for a store that takes no more objects. Snapshots of it stay valid.
+func (s *Store) Abandon() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.abandoned = true
+	for _, b := range s.buckets {
+		if b != nil {
+			s.budget.update(b, false)
+		}
 	}
 }
 

@@ -92,3 +92,31 @@ func TestLeastRecentlyWrittenBucketIsEvictedFirst(t *testing.T) {
 	}
 	verify(t, s)
 }
+
+// TestBudgetForgetsAbandonedStore also covers a bucket that is being evicted when its store is
+// abandoned, and an object that is removed afterwards, as by a scrape when it has expired.
+func TestBudgetForgetsAbandonedStore(t *testing.T) {
+	budget := NewBudget(1 << 30)
+	kept, abandoned := New(testFamilies(3), budget), New(testFamilies(3), budget)
+	abandoned.EndBulkLoad()
+	fill(abandoned, 0, slotsPerBucket+10, 1)
+	budget.limit = 0
+	evicted := budget.victim()
+	budget.limit = 1 << 30
+	fill(kept, 0, 10, 1)
+	check := func(when string) {
+		t.Helper()
+		equal(t, "raw bytes "+when, budget.RawBytes(), kept.Stats().RawBytes)
+		equal(t, "buckets with raw text "+when, budget.lru.Len(), 1)
+	}
+	abandoned.Abandon()
+	check("of the other store")
+	abandoned.compressBucket(evicted, func(r *rawText) bool { return r.family == 0 })
+	check("after an eviction")
+	abandoned.Delete(testID(slotsPerBucket))
+	check("after a deletion")
+	equal(t, "Compressions", abandoned.Stats().Compressions, 1)
+	equal(t, "whether text is raw", abandoned.Stats().RawBytes > 0, true)
+	exposed := readSnapshot(t, Text, TakeSnapshot(Text, abandoned), abandoned.families)
+	equal(t, "lines of a family", len(exposed["kube_test_family_01"]), slotsPerBucket+9)
+}

@@ -34,6 +34,7 @@ type Store struct {
 	partitioning *partitioning
 	visible      PartitionSet
 	bulkLoading  bool // until EndBulkLoad
+	abandoned    bool // the budget does not count the store
 
 	visibleTotals, hiddenTotals totals
 	counts                      Stats // only the counters are used

@@ -103,7 +103,7 @@ func servedByStatefleet(t *testing.T, url string) []string {
 		cancel()
 		<-done
 	}()
-	r.Assign(shard.Assignment{Ordinal: 0, Total: 1})
+	r.Follow(shard.Uncoordinated(shard.Assignment{Ordinal: 0, Total: 1}))
 	for deadline := time.Now().Add(30 * time.Second); r.Ready() != nil && time.Now().Before(deadline); {
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -161,25 +161,23 @@ func (p *process) run(ctx context.Context) error {
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	g, serving := errgroup.WithContext(serving)
+	background := func(run func(context.Context)) {
+		g.Go(func() error {
+			run(serving)
+			return nil
+		})
+	}
 	for _, s := range p.servers {
 		g.Go(func() error { return s.Run(serving) })
 	}
 	if p.webConfig != nil {
-		g.Go(func() error {
-			p.webConfig.Run(serving)
-			return nil
-		})
+		background(p.webConfig.Run)
 	}
-	g.Go(func() error {
-		p.cardinality.run(serving)
-		return nil
-	})
+	background(p.cardinality.run)
 	p.reloader.start(serving, g)
+	background(p.reloader.loop)
 	if p.saved != nil {
-		g.Go(func() error {
-			p.saved.run(serving)
-			return nil
-		})
+		background(p.saved.run)
 	}
 	if p.fleet != nil {
 		g.Go(func() error { return p.fleet.Run(serving) })

@@ -51,7 +51,7 @@ func TestChangedFilesAreReportedOnceStable(t *testing.T) {
 	if w.changed() {
 		t.Error("got a change without files")
 	}
-	w.setBaseline([]config.File{{Name: name, Content: []byte("a")}})
+	w.baseline = []config.File{{Name: name, Content: []byte("a")}}
 	polls := func(what string, want ...bool) {
 		t.Helper()
 		for i, want := range want {
@@ -73,7 +73,7 @@ func TestChangedFilesAreReportedOnceStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	polls("removed", false, true)
-	w.setBaseline([]config.File{{Name: name, Missing: true}})
+	w.baseline = []config.File{{Name: name, Missing: true}}
 	polls("removed in the baseline", false, false)
 	writeFile(t, name, "a")
 	polls("created again", false, true)

@@ -58,21 +58,12 @@ func newReloader(p *process, r Reload) (*reloader, error) {
 	return l, nil
 }
 
-// newReplica makes a replica that continues from a saved state; nil: it lists everything.
-func (r *reloader) newReplica(c *config.Config, saved *stateSaver) (*configuredReplica, error) {
-	api, err := r.process.restConfig(c)
-	if err != nil {
-		return nil, err
-	}
-	return newConfiguredReplica(c, api, r.process.logger, r.shared, saved, r.process.holdsChanged)
-}
-
 // Ready implements [web.Exporter].
 func (r *reloader) Ready() error {
 	if r.draining.Load() {
 		return errors.New("stopping; another replica is about to serve this shard")
 	}
-	err := r.active.Load().ready()
+	err := r.replica().Ready()
 	if errors.Is(err, replica.ErrNoShard) && r.process.fleet != nil {
 		return errors.New(statuspage.NoShard(r.process.fleet.Overview(), time.Now()))
 	}
@@ -84,11 +75,7 @@ func (r *reloader) Resources() []string { return r.replica().Resources() }
 
 // Snapshot implements [web.Exporter].
 func (r *reloader) Snapshot(f store.Format, include func(resource string) bool) (web.Snapshot, error) {
-	active := r.active.Load()
-	if err := active.ready(); err != nil {
-		return nil, err
-	}
-	snapshot, err := active.replica.Snapshot(f, include)
+	snapshot, err := r.replica().Snapshot(f, include)
 	if err != nil { // a nil *store.Snapshot would not be a nil web.Snapshot
 		return nil, err
 	}
@@ -102,9 +89,9 @@ func (r *reloader) Follow(p shard.Plan) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.plan = &p
-	r.active.Load().follow(p)
+	r.replica().Follow(p)
 	if r.next != nil {
-		r.next.follow(p)
+		r.next.replica.Follow(p)
 	}
 }
 
@@ -112,18 +99,15 @@ func (r *reloader) Follow(p shard.Plan) {
 // becomes active only once it holds its whole plan.
 func (r *reloader) Holds(p shard.Plan) shard.Held { return r.replica().Holds(p) }
 
-// start runs the reloader in a group until ctx ends.
+// start runs the active replica in a group, which will run the next ones, too.
 func (r *reloader) start(ctx context.Context, in *errgroup.Group) {
 	r.group = in
 	active := r.active.Load()
-	r.watched.setBaseline(active.Files)
+	r.watched.baseline = active.Files
 	active.start(ctx, in)
-	in.Go(func() error {
-		r.loop(ctx)
-		return nil
-	})
 }
 
+// loop reloads the configuration when it has changed, until ctx ends.
 func (r *reloader) loop(ctx context.Context) {
 	poll, promote := time.NewTicker(fileInterval), time.NewTicker(promoteInterval)
 	defer poll.Stop()
@@ -177,7 +161,7 @@ func (r *reloader) reload(ctx context.Context) {
 // read returns a replica with the configuration; nil if there is one.
 func (r *reloader) read(active *configuredReplica) (*configuredReplica, error) {
 	c, err := r.Load()
-	r.watched.setBaseline(c.Files)
+	r.watched.baseline = c.Files
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +188,7 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 	replaced := r.next
 	r.next = next
 	if next != nil && r.plan != nil {
-		next.follow(*r.plan)
+		next.replica.Follow(*r.plan)
 	}
 	r.mu.Unlock()
 	if replaced != nil {
@@ -217,10 +201,11 @@ func (r *reloader) replaceNext(next *configuredReplica) {
 // promote makes the next replica the active one, once it holds its plan, and stops the previous one.
 func (r *reloader) promote() {
 	next, log := r.next, r.process.logger
-	if next == nil || !next.holdsPlan() {
+	r.mu.Lock()
+	if next == nil || r.plan != nil && !next.replica.Holds(*r.plan).All {
+		r.mu.Unlock()
 		return
 	}
-	r.mu.Lock()
 	previous := r.active.Swap(next)
 	r.next = nil
 	r.mu.Unlock()
@@ -241,8 +226,6 @@ func (r *reloader) promote() {
 // watchedFiles detects changes of files by their content. That covers every way to replace a file,
 // such as a symbolic link that points to another directory, as in a mounted ConfigMap.
 type watchedFiles struct{ baseline, last []config.File }
-
-func (w *watchedFiles) setBaseline(files []config.File) { w.baseline = files }
 
 // changed reports whether the files differ from the baseline and are the same as in the previous
 // call: a file may be read while it is being written.

@@ -2,20 +2,16 @@ package app
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/config"
 	"github.com/statefleet/statefleet/internal/replica"
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/watch/verify"
 	"github.com/statefleet/statefleet/resources/customresource"
-	"github.com/statefleet/statefleet/shard"
 )
 
 // configuredReplica is a replica with one configuration. Another configuration needs another
@@ -29,20 +25,18 @@ type configuredReplica struct {
 	definitionWatcher *customresource.DefinitionWatcher // nil: no custom resources
 	client            *watch.Client                     // of definitionWatcher
 
-	mu       sync.Mutex
-	complete bool        // all kinds are known
-	plan     *shard.Plan // nil: none yet
-
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// newConfiguredReplica makes a replica that start will run. Replicas of one process share the
-// metrics. The replica continues from the saved state; nil: it lists everything. holdsChanged is
-// called when the replica may hold other ranges than before.
-func newConfiguredReplica(
-	c *config.Config, api *rest.Config, log *slog.Logger, metrics *replica.Metrics, saved *stateSaver, holdsChanged func(),
-) (*configuredReplica, error) {
+// newReplica makes a replica that start will run. It continues from a saved state; nil: it lists
+// everything.
+func (r *reloader) newReplica(c *config.Config, saved *stateSaver) (*configuredReplica, error) {
+	log := r.process.logger
+	api, err := r.process.restConfig(c)
+	if err != nil {
+		return nil, err
+	}
 	warnings, exposesNothing := c.Warnings(), c.ExposesNothing()
 	for _, w := range warnings {
 		log.Warn("questionable configuration", "warning", w)
@@ -54,13 +48,12 @@ func newConfiguredReplica(
 	if err != nil {
 		return nil, err
 	}
-	r := &configuredReplica{
-		Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin, complete: c.Custom == nil,
-	}
-	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: metrics.Verify()})
-	r.replica, err = replica.New(replica.Options{
+	next := &configuredReplica{Config: c, warnings: warnings, exposesNothing: exposesNothing, builtin: builtin}
+	verifier := verify.New(verify.Options{Every: c.CheckInterval, Metrics: r.shared.Verify()})
+	next.replica, err = replica.New(replica.Options{
 		Config:            api,
-		Kinds:             r.builtin,
+		Kinds:             builtin,
+		KindsFollow:       c.Custom != nil,
 		Namespaces:        c.Namespaces,
 		NamespacesDenied:  c.NamespacesDenied,
 		NamespaceSelector: c.NamespaceSelector,
@@ -74,32 +67,32 @@ func newConfiguredReplica(
 		HoldDeleted:       c.HoldDeleted,
 		CustomGrace:       c.CustomGrace,
 		Verifier:          verifier,
-		HoldsChanged:      holdsChanged,
+		HoldsChanged:      r.process.holdsChanged,
 		RawBytes:          c.RawBytes,
 		ReadState:         saved.reader(c),
 		Logger:            log,
-		Metrics:           metrics,
+		Metrics:           r.shared,
 	})
 	if err != nil {
 		return nil, apiError(c, err)
 	}
-	if r.complete {
-		return r, nil
+	if c.Custom == nil {
+		return next, nil
 	}
-	if r.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
+	if next.client, err = watch.NewClient(api, watch.AcceptBoth); err != nil {
 		return nil, apiError(c, err)
 	}
-	r.definitionWatcher = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
+	next.definitionWatcher = customresource.NewDefinitionWatcher(customresource.DefinitionWatcherOptions{
 		Config:   c.Custom,
 		Source:   c.CustomSource,
 		Filter:   c.Filter,
-		Client:   r.client,
-		Metrics:  metrics.Watch(),
+		Client:   next.client,
+		Metrics:  r.shared.Watch(),
 		Verifier: verifier,
-		Idle:     r.replica.Idle,
+		Idle:     next.replica.Idle,
 		Logger:   log,
 	})
-	return r, nil
+	return next, nil
 }
 
 // showMetrics makes the metrics those of this replica.
@@ -135,50 +128,14 @@ func (r *configuredReplica) stopAndWait() {
 	<-r.done
 }
 
-// follow makes the replica follow a plan, as soon as all kinds are known.
-func (r *configuredReplica) follow(p shard.Plan) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.plan = &p
-	if r.complete {
-		r.replica.Follow(p)
-	}
-}
-
-// setCustomKinds sets the custom kinds. The first call lets the replica start: before it knows its
-// kinds, it must not become ready.
+// setCustomKinds sets the custom kinds.
 func (r *configuredReplica) setCustomKinds(custom []customresource.Kind) {
 	kinds := slices.Clone(r.builtin)
 	for _, k := range custom {
 		kinds = append(kinds, replica.Kind{
 			Name: k.Name, Resource: k.Resource, Namespaced: k.Namespaced, Renderer: k.Renderer,
-			Custom: true, JSON: true, Form: k.Form, LabelSelector: k.LabelSelector, FieldSelector: k.FieldSelector,
+			Custom: true, Form: k.Form, LabelSelector: k.LabelSelector, FieldSelector: k.FieldSelector,
 		})
 	}
 	r.replica.SetKinds(kinds)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.complete && r.plan != nil {
-		r.replica.Follow(*r.plan)
-	}
-	r.complete = true
-}
-
-// holdsPlan reports whether the replica holds all that its plan requires, which is nothing without
-// a plan.
-func (r *configuredReplica) holdsPlan() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.plan == nil || r.complete && r.replica.Holds(*r.plan).All
-}
-
-// ready returns nil once the replica serves all that it must.
-func (r *configuredReplica) ready() error {
-	r.mu.Lock()
-	complete := r.complete
-	r.mu.Unlock()
-	if !complete {
-		return errors.New("the definitions of custom resources are not known yet")
-	}
-	return r.replica.Ready()
 }

@@ -35,9 +35,6 @@ type stateSaver struct {
 	dir     *savedstate.Dir
 	build   func() (string, error) // hash of the executable
 	cluster string                 // identifies the API server
-
-	written   string // resume versions of the state that was written last
-	writtenAt time.Time
 }
 
 func newStateSaver(p *process, api *rest.Config) *stateSaver {
@@ -113,18 +110,12 @@ func (s *stateSaver) finish() {
 	s.dir.Close()
 }
 
-// save saves the state of the active replica, if it has changed.
+// save saves the state of the active replica.
 func (s *stateSaver) save(ctx context.Context, rate int64) {
 	active := s.process.reloader.active.Load()
-	versions := active.replica.ResumeVersions()
-	if versions != "" && versions == s.written && time.Since(s.writtenAt) < savedstate.MaxAge/2 {
-		return
-	}
 	fingerprint, err := s.fingerprint(active.Config)
 	if err != nil {
 		return // it was logged at the start
 	}
-	if s.dir.Write(ctx, fingerprint, rate, active.replica.SaveState) {
-		s.written, s.writtenAt = versions, time.Now()
-	}
+	s.dir.Write(ctx, fingerprint, rate, active.replica.SaveState)
 }

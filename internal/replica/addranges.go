@@ -12,8 +12,8 @@ import (
 	"github.com/statefleet/statefleet/shard"
 )
 
-// errTooManyDeletions ends the list of added ranges when more objects are deleted while it is read
-// than tombstones may hold; see maxTombstones.
+// errTooManyDeletions says that more objects were deleted while added ranges were listed than
+// tombstones may hold; see maxTombstones.
 var errTooManyDeletions = errors.New("too many objects were deleted while the list was read")
 
 // additionBackoff spaces the lists of added ranges. Each one opens the watch again, and all kinds
@@ -76,53 +76,15 @@ func needsRelist(err error) bool {
 		apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
 }
 
-// addition is one list of added ranges. Tombstones keep all deletions while it is read. They need
-// not do so between two attempts: the next list is newer than all versions received before it.
-type addition struct{ cancel context.CancelCauseFunc }
-
-// listAddition lists the added ranges once.
+// listAddition lists the added ranges once. Tombstones keep all deletions meanwhile. They need not do
+// so between two attempts: the next list is newer than all versions received before it.
 func (k *kind) listAddition(ctx context.Context, s *watch.Reflector, add watch.RangeAddition) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	a := &addition{cancel}
-	k.beginAddition(a)
+	keptAll := k.tombstones.keepAll()
 	err := s.AddRanges(ctx, add)
-	k.endAddition(a)
-	if cause := context.Cause(ctx); errors.Is(cause, errTooManyDeletions) {
-		return cause // also after a complete list: it may have brought deleted objects back
+	if !keptAll() {
+		return errTooManyDeletions // also after a complete list: it may have brought deleted objects back
 	}
 	return err
-}
-
-func (k *kind) beginAddition(a *addition) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.additions == nil {
-		k.additions = map[*addition]bool{}
-	}
-	k.additions[a] = true
-}
-
-func (k *kind) endAddition(a *addition) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.additions, a)
-}
-
-// listsAddition reports whether added ranges are being listed.
-func (k *kind) listsAddition() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return len(k.additions) > 0
-}
-
-// cancelAdditions ends the lists of added ranges. The kind is then listed completely.
-func (k *kind) cancelAdditions() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for a := range k.additions {
-		a.cancel(errTooManyDeletions)
-	}
 }
 
 // rangesAdded notes that one Reflector holds its added ranges.

@@ -1,12 +1,9 @@
 package replica
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,8 +12,8 @@ import (
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/internal/watch"
-	"github.com/statefleet/statefleet/internal/wire"
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
 )
 
 // TestForbiddenKindDoesNotBlockReshard checks that a kind whose list of added ranges is forbidden
@@ -203,48 +200,13 @@ func TestKindIsRelistedAfterTooManyDeletions(t *testing.T) {
 	}
 	eventually(t, "the deletions", func() bool { return r.podsHeld() <= 1 })
 	for _, k := range r.current() {
-		k.cancelAdditions()
-		k.tombstones.clear()
+		for i := range 2*maxTombstones + 1 { // of other objects, so that those of the pods are forgotten
+			k.tombstones.add(store.Version{ID: store.ID{byte(i), byte(i >> 8), byte(i >> 16)}, Version: 1})
+		}
 	}
 	close(answer)
 	r.waitHolds(plan(0, 1, 1))
 	if n := r.podsHeld(); n != 1 || !relisted.Load() {
 		t.Errorf("the replica holds %d pods, want 1; relisted is %t, want true", n, relisted.Load())
-	}
-}
-
-// TestTombstonesAreLimitedDuringAddition checks that too many deletions cancel the list.
-func TestTombstonesAreLimitedDuringAddition(t *testing.T) {
-	r := newWorld(t).start(nil)
-	k := r.current()[0]
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	a := &addition{cancel}
-	k.beginAddition(a)
-	h := &handler{kind: k}
-	remove := func(i int) {
-		h.Delete(watch.Object{Meta: wire.Meta{Namespace: []byte("ns"), Name: strconv.AppendInt(nil, int64(i), 10), ResourceVersion: []byte("7")}})
-	}
-	for i := range maxTombstones {
-		remove(i)
-	}
-	if ctx.Err() != nil {
-		t.Fatalf("the list was cancelled below the limit: %v", context.Cause(ctx))
-	}
-	for i := range 2 * maxTombstones {
-		remove(maxTombstones + i)
-	}
-	if !errors.Is(context.Cause(ctx), errTooManyDeletions) {
-		t.Errorf("the list was cancelled with %v, want %v", context.Cause(ctx), errTooManyDeletions)
-	}
-	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*maxTombstones {
-		t.Errorf("%d deletions are remembered, want %d at most", n, 2*maxTombstones)
-	}
-	k.endAddition(a)
-	for i := range 2 * tombstonesPerGeneration {
-		remove(i)
-	}
-	if n := len(k.tombstones.current) + len(k.tombstones.previous); n > 2*tombstonesPerGeneration {
-		t.Errorf("%d deletions are remembered after the list, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }

@@ -50,8 +50,7 @@ func served(p shard.Plan) (all shard.Ranges) {
 
 // servesPlan reports whether the replica serves exactly the ranges of the plan.
 func (w *auditedReplica) servesPlan(p shard.Plan) bool {
-	want, visible := served(p), w.visible.Load()
-	return visible == nil && len(want) == 0 || visible != nil && visible.Equal(want)
+	return w.visible.Load().Equal(served(p))
 }
 
 // exposition returns the exposition of the replica, or nil if it does not serve.

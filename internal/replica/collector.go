@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/watch"
-	"github.com/statefleet/statefleet/shard"
 	"github.com/statefleet/statefleet/store"
 )
 
@@ -116,7 +115,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.limitReached, boolValue(k.limitReached(stats)), k.Name)
 		gauge(c.truncated, float64(k.truncated.count(k.store.Contains)), k.Name)
 		if k.Custom {
-			gauge(c.overdue, boolValue(k.overdue(r.options.CustomGrace)), k.Name)
+			gauge(c.overdue, boolValue(k.overdue()), k.Name)
 		}
 		if k.sharedSeries != nil {
 			gauge(c.sharedSeries, float64(k.sharedSeries.count()), k.Name)
@@ -133,14 +132,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		c.collectStatus(gauge, w.Resource, w.Status())
 	}
 	gauge(c.ready, boolValue(r.Ready() == nil))
-	share := func(of *shard.Ranges) float64 {
-		if of == nil {
-			return 0
-		}
-		return of.Fraction()
-	}
-	gauge(c.heldShare, share(r.held.Load()))
-	gauge(c.servedShare, share(r.visible.Load()))
+	gauge(c.heldShare, r.held.Load().Fraction())
+	gauge(c.servedShare, r.visible.Load().Fraction())
 }
 
 // collectStatus collects the phase and the last event of a resource.

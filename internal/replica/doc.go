@@ -48,6 +48,6 @@
 //  6. tombstones.mu and truncated.mu, never both.
 //  7. the locks of the store.
 //
-// The mutexes of namespaceSet, of relistLimiter and of a Reflector's status are taken last: no other
-// lock is taken while one of them is held.
+// The mutexes of namespaceSet and of a Reflector's status are taken last: no other lock is taken
+// while one of them is held.
 package replica

@@ -8,53 +8,40 @@ import (
 // overduePoll is how often the loop polls kinds that block neither readiness nor a change of shard.
 const overduePoll = time.Second
 
-// startWaiting notes that the kind begins to list. A kind that is still incomplete from before
-// keeps its first start, and gets no further grace period.
-func (r *Replica) startWaiting(k *kind, now time.Time) {
-	complete := k.complete()
+// startWaiting notes that the kind begins to list; since is zero if it has nothing to list. A kind that
+// is still incomplete from before keeps its first start, and gets no further grace period.
+func (r *Replica) startWaiting(k *kind, since time.Time) {
+	again := !since.IsZero() && !k.complete()
 	k.mu.Lock()
-	if complete || k.incompleteSince.IsZero() {
-		k.incompleteSince = now
+	if !again || k.incompleteSince.IsZero() {
+		k.incompleteSince = since
 	}
 	k.mu.Unlock()
-	if complete {
-		r.removeExemption(k)
+	if !again {
+		r.mu.Lock()
+		k.exempt = false
+		r.mu.Unlock()
 	}
-}
-
-// stopWaiting notes that the kind has nothing to list. Its next list gets a full grace period.
-func (r *Replica) stopWaiting(k *kind) {
-	k.mu.Lock()
-	k.incompleteSince = time.Time{}
-	k.mu.Unlock()
-	r.removeExemption(k)
-}
-
-func (r *Replica) removeExemption(k *kind) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	k.exempt = false
 }
 
 // overdue reports whether the kind is a custom one that has been incomplete for the grace period.
-func (k *kind) overdue(grace time.Duration) bool {
-	return k.Custom && grace > 0 && !k.complete() && k.graceLeft(grace) <= 0
+func (k *kind) overdue() bool {
+	return k.Custom && k.options.CustomGrace > 0 && !k.complete() && k.graceLeft() <= 0
 }
 
 // graceLeft returns the rest of the grace period. It is the whole period before the kind is listed.
-func (k *kind) graceLeft(grace time.Duration) time.Duration {
+func (k *kind) graceLeft() time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.incompleteSince.IsZero() {
-		return grace
+		return k.options.CustomGrace
 	}
-	return grace - time.Since(k.incompleteSince)
+	return k.options.CustomGrace - time.Since(k.incompleteSince)
 }
 
 // exemptOverdue ends the wait for custom kinds that are overdue: a single failing conversion
-// webhook, for example, must not block the scaling of a fleet. An overdue kind that has never been
-// visible becomes warming. A visible one stays visible, with the objects of the shard that are held,
-// and with those of added ranges once they are listed.
+// webhook, for example, must not block the scaling of a fleet. A visible kind stays visible, with the
+// objects of the shard that are held, and with those of added ranges once they are listed.
 //
 // No kind is exempt before any kind was listed: an unavailable API server is not the fault of a
 // custom kind.
@@ -64,47 +51,52 @@ func (r *Replica) exemptOverdue() {
 		return
 	}
 	for _, k := range kinds {
-		if k.warming || k.exempt || !k.overdue(r.options.CustomGrace) {
+		if k.exempt || !k.overdue() {
 			continue
 		}
 		r.mu.Lock()
-		k.warming, k.exempt = !r.ready, r.ready
+		k.exempt = true
 		r.mu.Unlock()
 		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
-			"grace_period", r.options.CustomGrace, "visible", !k.warming, "err", k.lastError(k.status().Phase))
+			"grace_period", r.options.CustomGrace, "visible", !k.hidden, "err", k.lastError(k.status().Phase))
 	}
 }
 
-// showComplete makes warming kinds visible that are complete now, and ends the exemption of
-// complete ones.
+// showComplete makes hidden kinds visible that are complete now, and ends the exemption of complete
+// ones. A kind that is refused counts as complete, and stays hidden. Before the replica is ready, a
+// kind that was complete may be incomplete again, and is hidden then.
 func (r *Replica) showComplete() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
-		switch {
-		case !k.warming && !k.exempt, !k.complete():
-		case k.warming:
-			k.warming = false
+		k.hidden = k.hidden || !r.ready
+		if !k.hidden && !k.exempt || !k.complete() {
+			continue
+		}
+		k.exempt = false
+		if k.hidden && k.status().Synced {
+			k.hidden = false
 			k.store.EndBulkLoad()
-		default:
-			k.exempt = false
 		}
 	}
 }
 
 // pollInterval returns how often the loop must poll the kinds; 0 if none is incomplete.
 func (r *Replica) pollInterval() time.Duration {
-	if r.appliedPlan.Load() == nil {
+	switch {
+	case !r.holdsAll():
 		return syncPoll
+	case r.Idle():
+		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	interval := time.Duration(0)
 	for _, k := range r.kinds {
-		if k.warming && !k.overdue(r.options.CustomGrace) {
+		if k.hidden && !k.refused() && !k.overdue() {
 			return syncPoll
 		}
-		if k.warming || k.exempt {
+		if k.hidden || k.exempt {
 			interval = overduePoll
 		}
 	}

@@ -39,9 +39,16 @@ func (w *world) servePodsPartly() {
 		q.Set("limit", "100")
 		page := r.Clone(r.Context())
 		page.URL.RawQuery = q.Encode()
-		w.cluster.Handler().ServeHTTP(rw, page)
-		return true
+		return w.asFirstVersion(rw, page)
 	})
+}
+
+// asFirstVersion answers a request for a resource in version v2 with that in version v1.
+func (w *world) asFirstVersion(rw http.ResponseWriter, r *http.Request) bool {
+	r = r.Clone(r.Context())
+	r.URL.Path = strings.Replace(r.URL.Path, "/v2/", "/v1/", 1)
+	w.cluster.Handler().ServeHTTP(rw, r)
+	return true
 }
 
 func anyRequest(*http.Request) bool { return true }
@@ -266,6 +273,53 @@ func TestGracePeriodRestartsAfterIdle(t *testing.T) {
 		}
 		r.wantServes(2, 3)
 	})
+}
+
+// TestKindThatIsRefusedAtFirstBecomesVisibleAtOnce covers a kind that the API server forbids at the
+// start, and a custom resource in a new version, which the API server does not have at first. When it
+// can be listed, nothing of it is visible before the list is complete.
+func TestKindThatIsRefusedAtFirstBecomesVisibleAtOnce(t *testing.T) {
+	for name, changesVersion := range map[string]bool{"forbidden": false, "new version": true} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				w, start := graceWorld(t)
+				var kinds []Kind
+				r := start(func(o *Options) { kinds = o.Kinds })
+				if changesVersion {
+					r.assign(0, 1)
+					r.waitReady()
+					kinds = slices.Clone(kinds)
+					for i := range kinds {
+						if kinds[i].Name == "pods" {
+							kinds[i].Resource.Version = "v2"
+						}
+					}
+					r.SetKinds(kinds) // the API server answers 404
+				} else {
+					w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+						return strings.HasSuffix(r.URL.Path, "/pods") && refuse(rw)
+					})
+					r.assign(0, 1)
+				}
+				time.Sleep(15 * time.Second)
+				if err := r.Ready(); err != nil {
+					t.Fatal(err)
+				}
+				w.servePodsPartly()
+				time.Sleep(15 * time.Second)
+				if held, visible := r.podsHeld(), len(podsIn(r.samples())); held != 100 || visible != 0 {
+					t.Errorf("%d pods are held and %d visible, want those of the first page held and none visible", held, visible)
+				}
+				w.intercept(w.asFirstVersion)
+				for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+					if n := len(podsIn(r.samples())); n != 0 && n != podCount {
+						t.Fatalf("%d pods are visible, want none or %d", n, podCount)
+					}
+				}
+				r.wantServes(0, 1)
+			})
+		})
+	}
 }
 
 // TestReadinessErrorNamesForbiddenKinds checks that the error also says how much of the grace period

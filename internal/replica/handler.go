@@ -2,6 +2,7 @@ package replica
 
 import (
 	"iter"
+	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/resources"
@@ -126,17 +127,19 @@ func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
 	k := h.kind
 	k.store.Delete(id)
 	k.releaseName(o, id)
-	k.rejected[h.source].record(textBytes)
+	if smallest := k.rejected[h.source].Load(); smallest == 0 || textBytes < smallest {
+		k.rejected[h.source].Store(textBytes)
+	}
 }
 
 // noteRejected notes that an object was left out because of a limit.
 func (h *handler) noteRejected(o watch.Object) {
 	k := h.kind
 	h.completeAt, h.rejectedSinceList = 0, true // from now on, an object may exist that is not stored
-	k.logFirstRejected.Do(func() {
+	if k.first("limit") {
 		k.logger.Warn("an object is left out because a limit is reached; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
-	})
+	}
 }
 
 // Delete implements watch.Handler.
@@ -146,15 +149,12 @@ func (h *handler) Delete(o watch.Object) {
 	if k.tombstones.covers(v.ID, v.Version) {
 		return // it has been removed before, or expires
 	}
-	if k.holdDeleted > 0 {
+	if k.options.HoldDeleted > 0 {
 		h.accept(o, v) // the last state of the object stays visible
 	}
-	if !k.tombstones.add(v, k.listsAddition()) {
-		k.cancelAdditions()
-		k.tombstones.add(v, false)
-	}
-	if k.holdDeleted > 0 {
-		k.expire(v.ID)
+	k.tombstones.add(v)
+	if k.options.HoldDeleted > 0 {
+		k.store.ExpireAt(v.ID, time.Now().Add(k.options.HoldDeleted))
 		return
 	}
 	k.releaseName(o, v.ID)
@@ -183,7 +183,7 @@ func (h *handler) completedAt(version uint64) {
 		h.completeAt = 0 // not all listed objects are stored
 	}
 	if !h.rejectedSinceList {
-		k.rejected[h.source].clear()
+		k.rejected[h.source].Store(0)
 	}
 	h.held, h.rejectedSinceList = held, false
 	if k.resume != nil {

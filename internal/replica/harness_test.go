@@ -120,7 +120,7 @@ func builtin(t *testing.T, kinds []resources.Kind) []Kind {
 
 func (r *run) assign(shardNumber, total int) {
 	r.t.Helper()
-	r.Assign(shard.Assignment{Ordinal: shardNumber, Total: total})
+	r.Follow(shard.Uncoordinated(shard.Assignment{Ordinal: shardNumber, Total: total}))
 }
 
 func (r *run) waitReady() {

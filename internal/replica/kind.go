@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,36 +19,29 @@ import (
 // the Reflectors are started again.
 type kind struct {
 	Kind
-	store               *store.Store
-	sharedSeries        *sharedSeries // nil if every series identifies its object
-	seriesLimits        *seriesLimits // nil if no family has a limit
-	lastRestore         relistLimiter
-	limits              limits
-	room                sync.Mutex      // with limits: held from the admission of an object until it is stored
-	rejected            []*rejectedSize // by Reflector
-	shares              shares          // of limits.objects; guarded by room
-	evicted             atomic.Bool     // an object was evicted for one of another namespace
-	truncated           truncated
-	counters            *counters
-	logger              *slog.Logger
-	logFirstRenderError sync.Once
-	logFirstPanic       sync.Once
-	logFirstFailure     []sync.Once // by family
-	logFirstRejected    sync.Once
-	logFirstTruncated   sync.Once
-	scopes              []scope
-	holdDeleted         time.Duration // how long a deleted object stays visible
-	forbiddenGrace      time.Duration // how long a refusal counts as transient
-	held                func() *shard.Ranges
-	subject             *verify.Subject
+	options      *Options // of the Replica
+	store        *store.Store
+	sharedSeries *sharedSeries // nil if every series identifies its object
+	seriesLimits *seriesLimits // nil if no family has a limit
+	lastRestore  time.Time     // used by restoreSeries only
+	limits       limits
+	room         sync.Mutex     // with limits: held from the admission of an object until it is stored
+	rejected     []atomic.Int64 // by Reflector: see limitReached
+	shares       shares         // of limits.objects; guarded by room
+	evicted      atomic.Bool    // an object was evicted for one of another namespace
+	truncated    truncated
+	counters     *counters
+	logger       *slog.Logger
+	logged       sync.Map // see first
+	scopes       []scope
+	held         func() *shard.Ranges
+	subject      *verify.Subject
 
-	// warming is set on a kind that was added while others were served, or that was overdue before the
-	// replica became ready. Until it is complete, it is not visible and nothing waits for it. Only the
-	// Replica's loop changes it, under the Replica's mutex.
-	warming bool
-	// exempt is set on a visible custom kind that is overdue: a change of shard does not wait for it.
-	// Only the Replica's loop changes it, under the Replica's mutex.
-	exempt bool
+	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
+	// that is added while others are served, or that the API server refuses at first. exempt is set on
+	// a kind that readiness and changes of shard do not wait for: one that was added while others are
+	// served, or that is overdue. Only the Replica's loop changes them, under the Replica's mutex.
+	hidden, exempt bool
 
 	names      names
 	tombstones tombstones
@@ -63,39 +57,35 @@ type kind struct {
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
-	namespaces       uint64 // namespaceSet.changes when the Reflectors were started
-	pendingAdditions int    // Reflectors whose addition is not complete
-	additions        map[*addition]bool
+	namespaces       uint64    // namespaceSet.changes when the Reflectors were started
+	pendingAdditions int       // Reflectors whose addition is not complete
 	incompleteSince  time.Time // zero before the first list, and while there is nothing to list
 	spawn            func(work func(ctx context.Context))
 	cancel           context.CancelFunc
 	running          *sync.WaitGroup
 }
 
-func (r *Replica) newKind(options Kind) *kind {
+func (r *Replica) newKind(spec Kind) *kind {
 	k := &kind{
-		Kind:            options,
-		store:           store.New(families(options.Renderer), r.budget),
-		sharedSeries:    newSharedSeries(options),
-		seriesLimits:    newSeriesLimits(options.Renderer),
-		limits:          limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:        r.options.Metrics.counters(options.Name),
-		logger:          r.logger.With("resource", options.Name),
-		scopes:          r.options.scopes(options),
-		holdDeleted:     r.options.HoldDeleted,
-		forbiddenGrace:  r.options.ForbiddenGrace,
-		held:            r.held.Load,
-		names:           newNames(),
-		logFirstFailure: make([]sync.Once, len(options.Renderer.Families())),
+		Kind:         spec,
+		options:      &r.options,
+		store:        store.New(families(spec.Renderer), r.budget),
+		sharedSeries: newSharedSeries(spec),
+		seriesLimits: newSeriesLimits(spec.Renderer),
+		limits:       limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:     r.options.Metrics.counters(spec.Name),
+		logger:       r.logger.With("resource", spec.Name),
+		scopes:       r.options.scopes(spec),
+		held:         r.held.Load,
+		hidden:       true,
+		names:        newNames(),
 	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
-			k.counters.overSeriesLimit(f.name, 0)
+			k.counters.overLimit.WithLabelValues(f.name) // 0 from now on
 		}
 	}
-	for range k.scopes {
-		k.rejected = append(k.rejected, new(rejectedSize))
-	}
+	k.rejected = make([]atomic.Int64, len(k.scopes))
 	k.subject = r.newSubject(k)
 	return k
 }
@@ -119,7 +109,7 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 		k.store.ResetAllVersions()
 	}
 	if len(*r.held.Load()) == 0 {
-		r.stopWaiting(k)
+		r.startWaiting(k, time.Time{})
 		return
 	}
 	r.startWaiting(k, time.Now())
@@ -153,7 +143,7 @@ func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Refl
 		h.namespaces = r.namespaceSet
 	}
 	client := r.client
-	if k.JSON {
+	if k.Custom {
 		client = r.json
 	}
 	selector := k.LabelSelector
@@ -208,7 +198,7 @@ func (k *kind) stop() {
 func (k *kind) status() watch.Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	rank := map[watch.Phase]int{watch.Synced: 0, watch.Absent: 1, watch.Forbidden: 2, watch.Pending: 3}
+	ranking := []watch.Phase{watch.Synced, watch.Absent, watch.Forbidden, watch.Pending}
 	all := watch.Status{Phase: watch.Pending}
 	for i, s := range k.reflectors {
 		st := s.Status()
@@ -216,7 +206,7 @@ func (k *kind) status() watch.Status {
 			all = st
 			continue
 		}
-		if rank[st.Phase] > rank[all.Phase] {
+		if slices.Index(ranking, st.Phase) > slices.Index(ranking, all.Phase) {
 			all.Phase, all.Since = st.Phase, st.Since
 		}
 		all.Synced = all.Synced || st.Synced
@@ -239,12 +229,18 @@ func (k *kind) complete() bool {
 	for _, s := range k.reflectors {
 		switch st := s.Status(); {
 		case st.Synced, st.Phase == watch.Absent:
-		case st.Phase == watch.Forbidden && time.Since(st.Since) >= k.forbiddenGrace:
+		case st.Phase == watch.Forbidden && time.Since(st.Since) >= k.options.ForbiddenGrace:
 		default:
 			return false
 		}
 	}
 	return len(k.reflectors) > 0
+}
+
+// refused reports whether the API server refuses the kind or does not have it.
+func (k *kind) refused() bool {
+	phase := k.status().Phase
+	return phase == watch.Forbidden || phase == watch.Absent
 }
 
 var _ Renderer = (*resources.Renderer)(nil)

@@ -1,10 +1,13 @@
 package replica
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +48,33 @@ func TestReadinessWaitsForAddedKind(t *testing.T) {
 	close(hold)
 	r.waitReady()
 	r.wantServes(1, 2)
+}
+
+func TestReplicaWaitsForKindsThatFollow(t *testing.T) {
+	t.Parallel()
+	w := populatedWorld(t)
+	var requests atomic.Int64
+	w.intercept(func(http.ResponseWriter, *http.Request) bool {
+		requests.Add(1)
+		return false
+	})
+	var pods []Kind
+	r := w.start(func(o *Options) {
+		o.only("pods", "nodes")
+		pods = slices.DeleteFunc(slices.Clone(o.Kinds), func(k Kind) bool { return k.Name != "pods" })
+		o.KindsFollow = true
+	})
+	r.assign(0, 1)
+	time.Sleep(4 * syncPoll)
+	if err := r.Ready(); !errors.Is(err, errKindsUnknown) || requests.Load() > 0 {
+		t.Errorf("before the kinds are known: got error %v after %d requests, want %v after none", err, requests.Load(), errKindsUnknown)
+	}
+	r.SetKinds(pods)
+	r.waitReady()
+	r.wantServes(0, 1)
+	if names := r.Resources(); !slices.Equal(names, []string{"pods"}) {
+		t.Errorf("got kinds %q, want pods", names)
+	}
 }
 
 func TestSetKinds(t *testing.T) {

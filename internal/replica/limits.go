@@ -1,9 +1,6 @@
 package replica
 
 import (
-	"slices"
-	"sync/atomic"
-
 	"github.com/statefleet/statefleet/resources"
 	"github.com/statefleet/statefleet/store"
 )
@@ -53,26 +50,17 @@ func (l limits) exceeded(before, after store.Stats) bool {
 	return l.bytes > 0 && after.HeldTextBytes > l.bytes && after.HeldTextBytes > before.HeldTextBytes
 }
 
-// limitReached reports whether there is no room for one more object, or for the smallest one that
-// was rejected.
+// limitReached reports whether there is no room for one more object, or for the smallest one of each
+// Reflector that was rejected because of its text since the last list but one. The store never
+// reaches --byte-limit exactly, so only that size tells whether the limit is reached.
 func (k *kind) limitReached(s store.Stats) bool {
 	if k.limits.full(s) {
 		return true
 	}
-	room := k.limits.bytes - s.HeldTextBytes
-	return k.limits.bytes > 0 && slices.ContainsFunc(k.rejected, func(r *rejectedSize) bool { return r.bytes.Load() > room })
-}
-
-// rejectedSize is the size of the smallest object of a Reflector that was rejected because of its
-// text, since the last list but one; 0 for none. The store never reaches --byte-limit exactly, so
-// this size tells whether the limit is reached. It is safe for concurrent use.
-type rejectedSize struct{ bytes atomic.Int64 }
-
-// record is called by one goroutine at a time.
-func (r *rejectedSize) record(bytes int64) {
-	if smallest := r.bytes.Load(); smallest == 0 || bytes < smallest {
-		r.bytes.Store(bytes)
+	for i := range k.rejected {
+		if k.limits.bytes > 0 && k.rejected[i].Load() > k.limits.bytes-s.HeldTextBytes {
+			return true
+		}
 	}
+	return false
 }
-
-func (r *rejectedSize) clear() { r.bytes.Store(0) }

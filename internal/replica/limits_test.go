@@ -64,14 +64,15 @@ func TestLimits(t *testing.T) {
 }
 
 func TestSmallestRejectedSizeIsKept(t *testing.T) {
-	var smallest rejectedSize
-	for _, c := range []struct{ record, want int64 }{{30, 30}, {20, 20}, {25, 20}} {
-		if smallest.record(c.record); smallest.bytes.Load() != c.want {
-			t.Errorf("got size %d after record(%d), want %d", smallest.bytes.Load(), c.record, c.want)
+	h := &handler{kind: newWorld(t).start(podsOnly).current()[0]}
+	for _, c := range []struct{ size, want int64 }{{30, 30}, {20, 20}, {25, 20}} {
+		h.reject(watch.Object{}, store.ID{}, c.size)
+		if got := h.kind.rejected[0].Load(); got != c.want {
+			t.Errorf("got size %d after an object of %d bytes, want %d", got, c.size, c.want)
 		}
 	}
-	if smallest.clear(); smallest.bytes.Load() != 0 {
-		t.Errorf("got size %d after clear, want 0", smallest.bytes.Load())
+	if h.completedAt(1); h.kind.rejected[0].Load() != 0 {
+		t.Errorf("got size %d after a list, want 0", h.kind.rejected[0].Load())
 	}
 }
 

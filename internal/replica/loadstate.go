@@ -110,23 +110,26 @@ func (r *Replica) parseState(in *savedstate.Reader, held shard.Ranges) (all []*l
 	if len(held.Difference(saved.Union(nil))) > 0 {
 		return nil, fmt.Errorf("%w: other hash ranges", savedstate.ErrMismatch)
 	}
+	var l *loadedKind
 	for {
 		frameType, payload, err := in.Next()
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return all, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
+		case l == nil || frameType == kindFrame:
+			l = &loadedKind{names: map[uint64]store.ID{}}
+			if err := decodeJSON(frameType, kindFrame, payload, &l.savedKind); err != nil {
+				return nil, err
+			}
+			l.kind = r.matchingKind(&l.savedKind)
+			all = append(all, l)
+		case l.kind != nil:
+			if err := l.parseFrame(frameType, payload); err != nil {
+				return nil, fmt.Errorf("%s: %w", l.Name, err)
+			}
 		}
-		l := &loadedKind{names: map[uint64]store.ID{}}
-		if err := decodeJSON(frameType, kindFrame, payload, &l.savedKind); err != nil {
-			return nil, err
-		}
-		l.kind = r.matchingKind(&l.savedKind)
-		if err := l.parse(in); err != nil {
-			return nil, fmt.Errorf("%s: %w", l.Name, err)
-		}
-		all = append(all, l)
 	}
 }
 
@@ -156,28 +159,7 @@ func (r *Replica) matchingKind(saved *savedKind) *kind {
 	return k
 }
 
-// parse reads the frames of a kind. It skips those of a kind that does not match.
-func (l *loadedKind) parse(in *savedstate.Reader) error {
-	for {
-		frameType, payload, err := in.Next()
-		if err != nil {
-			return noEOF(err)
-		}
-		if frameType == kindEndFrame {
-			var end savedKindEnd
-			err := json.Unmarshal(payload, &end)
-			l.complete = end.Complete
-			return err
-		}
-		if l.kind == nil {
-			continue
-		}
-		if err := l.parseFrame(frameType, payload); err != nil {
-			return err
-		}
-	}
-}
-
+// parseFrame reads a frame of a kind that matches.
 func (l *loadedKind) parseFrame(frameType byte, payload []byte) error {
 	d := decoder{data: payload}
 	switch frameType {
@@ -207,6 +189,11 @@ func (l *loadedKind) parseFrame(frameType byte, payload []byte) error {
 		for len(d.data) > 0 {
 			l.truncated[d.id()] = struct{}{}
 		}
+	case kindEndFrame:
+		var end savedKindEnd
+		err := json.Unmarshal(payload, &end)
+		l.complete = end.Complete
+		return err
 	default:
 		return fmt.Errorf("frame of unknown type %d", frameType)
 	}
@@ -258,13 +245,6 @@ func (d *decoder) names() map[uint64]store.ID {
 		names[hash] = d.id()
 	}
 	return names
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // resumption is how a Reflector continues with the objects of an earlier process.

@@ -6,7 +6,7 @@ import (
 )
 
 // TestVersionsToSaveAreReadWhileObjectsAreDeleted checks the order of two mutexes. A Reflector that
-// delivers a deletion takes its own one and then that of its kind. ResumeVersions must not take them in
+// delivers a deletion takes its own one and then that of its kind. resumePointOf must not take them in
 // the other order.
 func TestVersionsToSaveAreReadWhileObjectsAreDeleted(t *testing.T) {
 	t.Parallel()
@@ -23,7 +23,7 @@ func TestVersionsToSaveAreReadWhileObjectsAreDeleted(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				if r.ResumeVersions() != "" {
+				if r.resumePointOf(r.current()[0]) != nil {
 					reads.Add(1)
 				}
 			}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/statefleet/statefleet/internal/watch"
+	"github.com/statefleet/statefleet/store"
 )
 
 const (
@@ -15,21 +18,18 @@ const (
 	// immediately. Start-up leaves tens of megabytes, which the garbage collector would keep for
 	// minutes because it waits for the heap to grow.
 	freeThreshold = 8 << 20
+	// restoreInterval is the shortest time between two lists of a kind that bring back samples that were
+	// left out. A list of a large kind is expensive, and every user who may create objects can cause one.
+	restoreInterval = time.Minute
 )
 
 // maintain sweeps until ctx ends. It has its own goroutine, so that no change of shard waits for
 // it.
 func (r *Replica) maintain(ctx context.Context) {
-	ticker := time.NewTicker(sweepInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-ticker.C:
-			r.sweep(now)
-			r.restoreSeries(ctx, now)
-		}
+	for watch.Sleep(ctx, sweepInterval) {
+		now := time.Now()
+		r.sweep(now)
+		r.restoreSeries(ctx, now)
 	}
 }
 
@@ -42,5 +42,27 @@ func (r *Replica) sweep(now time.Time) {
 	}
 	if before-r.budget.RawBytes() >= freeThreshold {
 		debug.FreeOSMemory()
+	}
+}
+
+// restoreSeries relists the kinds in which a left-out sample has a free series now, or room below its
+// limit. Only the objects of such samples are rendered again.
+func (r *Replica) restoreSeries(ctx context.Context, now time.Time) {
+	for _, k := range r.current() {
+		var free []store.ID
+		if k.sharedSeries != nil {
+			free = k.sharedSeries.prune(k.store.Contains)
+		}
+		if k.seriesLimits != nil {
+			free = append(free, k.seriesLimits.restorable(k.store)...)
+		}
+		// A list in progress must not begin again every minute, because it may take longer.
+		if len(free) == 0 || k.status().Phase == watch.Pending || now.Sub(k.lastRestore) < restoreInterval {
+			continue
+		}
+		k.lastRestore = now
+		k.logger.Info("there is room for samples that were left out; relisting the resource", "objects", len(free))
+		k.store.ResetVersions(free)
+		r.requestRelist(ctx, k)
 	}
 }

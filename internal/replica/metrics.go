@@ -2,6 +2,7 @@ package replica
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/watch/sharding"
@@ -27,42 +28,25 @@ type Metrics struct {
 
 // NewMetrics registers the self-metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
+	factory := promauto.With(r)
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return factory.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"resource"}, labels...))
+	}
 	watchMetrics := watch.NewMetrics(r)
 	m := &Metrics{
-		watch:     watchMetrics,
-		sharding:  sharding.New(watchMetrics.Mismatches),
-		collector: newCollector(),
-		verify:    verify.NewMetrics(r),
-		updates: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "statefleet_updates_total",
-			Help: "Number of versions of owned objects received, by result: changed or unchanged (stored; whether the text differs from that of the version before), stale (not newer than the stored version), deleted (not newer than the deletion of the object), superseded (not newer than another object with the same name), over_limit (left out because a limit is reached) or failed (left out because it cannot be decoded).",
-		}, []string{"resource", "result"}),
-		skippedSamples: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "statefleet_samples_skipped_total",
-			Help: "Number of samples left out because an object named a series twice or an entry without its source.",
-		}, []string{"resource"}),
-		pruned: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "statefleet_objects_pruned_total",
-			Help: "Number of objects removed because a complete list no longer had them: their deletion was missed, or the shard changed.",
-		}, []string{"resource"}),
+		watch:          watchMetrics,
+		sharding:       sharding.New(watchMetrics.Mismatches),
+		collector:      newCollector(),
+		verify:         verify.NewMetrics(r),
+		updates:        counter("statefleet_updates_total", "Number of versions of owned objects received, by result: changed or unchanged (stored; whether the text differs from that of the version before), stale (not newer than the stored version), deleted (not newer than the deletion of the object), superseded (not newer than another object with the same name), over_limit (left out because a limit is reached) or failed (left out because it cannot be decoded).", "result"),
+		skippedSamples: counter("statefleet_samples_skipped_total", "Number of samples left out because an object named a series twice or an entry without its source."),
+		pruned:         counter("statefleet_objects_pruned_total", "Number of objects removed because a complete list no longer had them: their deletion was missed, or the shard changed."),
+		failedFamilies: counter("statefleet_family_failures_total", "Number of times a metric family could not be rendered for an object, whose other families are there.", "family"),
+		omitted:        counter("statefleet_families_over_limit_total", "Number of times a metric family was left out of an object because the text of the object would have exceeded --object-bytes-limit."),
+		skippedLabels:  counter("statefleet_labels_skipped_total", "Number of labels of custom resources that a star would have copied and that were left out because their names are not for objects to choose: those of commonLabels, job, instance, and names that begin with two underscores."),
+		overLimit:      counter("statefleet_series_over_limit_total", "Number of samples left out because the seriesLimit of their custom resource metric was reached, counted for each version of an object.", "family"),
 	}
-	m.failedFamilies = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "statefleet_family_failures_total",
-		Help: "Number of times a metric family could not be rendered for an object, whose other families are there.",
-	}, []string{"resource", "family"})
-	m.omitted = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "statefleet_families_over_limit_total",
-		Help: "Number of times a metric family was left out of an object because the text of the object would have exceeded --object-bytes-limit.",
-	}, []string{"resource"})
-	m.skippedLabels = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "statefleet_labels_skipped_total",
-		Help: "Number of labels of custom resources that a star would have copied and that were left out because their names are not for objects to choose: those of commonLabels, job, instance, and names that begin with two underscores.",
-	}, []string{"resource"})
-	m.overLimit = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "statefleet_series_over_limit_total",
-		Help: "Number of samples left out because the seriesLimit of their custom resource metric was reached, counted for each version of an object.",
-	}, []string{"resource", "family"})
-	r.MustRegister(m.updates, m.skippedSamples, m.pruned, m.failedFamilies, m.omitted, m.skippedLabels, m.overLimit, m.collector)
+	r.MustRegister(m.collector)
 	return m
 }
 
@@ -83,8 +67,7 @@ type counters struct {
 	updates                        map[outcome]prometheus.Counter
 	skippedSamples, pruned         prometheus.Counter
 	familiesOmitted, skippedLabels prometheus.Counter
-	familyFailed                   func(family string)
-	overSeriesLimit                func(family string, samples int)
+	failedFamilies, overLimit      *prometheus.CounterVec // by family
 }
 
 func (m *Metrics) counters(resource string) *counters {
@@ -92,15 +75,14 @@ func (m *Metrics) counters(resource string) *counters {
 	for _, o := range outcomes {
 		updates[o] = m.updates.WithLabelValues(resource, string(o))
 	}
+	ofKind := prometheus.Labels{"resource": resource}
 	return &counters{
 		updates:         updates,
 		skippedSamples:  m.skippedSamples.WithLabelValues(resource),
 		pruned:          m.pruned.WithLabelValues(resource),
 		familiesOmitted: m.omitted.WithLabelValues(resource),
 		skippedLabels:   m.skippedLabels.WithLabelValues(resource),
-		familyFailed:    func(family string) { m.failedFamilies.WithLabelValues(resource, family).Inc() },
-		overSeriesLimit: func(family string, samples int) {
-			m.overLimit.WithLabelValues(resource, family).Add(float64(samples))
-		},
+		failedFamilies:  m.failedFamilies.MustCurryWith(ofKind),
+		overLimit:       m.overLimit.MustCurryWith(ofKind),
 	}
 }

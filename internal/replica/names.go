@@ -3,7 +3,6 @@ package replica
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/store"
@@ -102,6 +101,3 @@ func (k *kind) pruneNames() {
 		}
 	}
 }
-
-// expire keeps a deleted object visible for the time of --metric.hold-deleted.
-func (k *kind) expire(id store.ID) { k.store.ExpireAt(id, time.Now().Add(k.holdDeleted)) }

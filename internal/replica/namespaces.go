@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -61,13 +60,9 @@ func (s *namespaceSet) list() (names []string, changes uint64) {
 
 // wait waits until the namespaces are listed. It returns false if ctx ends before.
 func (s *namespaceSet) wait(ctx context.Context) bool {
-	poll := time.NewTicker(syncPoll)
-	defer poll.Stop()
 	for !s.watch.Status().Synced {
-		select {
-		case <-ctx.Done():
+		if !watch.Sleep(ctx, syncPoll) {
 			return false
-		case <-poll.C:
 		}
 	}
 	select {

@@ -24,6 +24,8 @@ type Options struct {
 	Config *rest.Config
 	// Kinds are the enabled kinds, in the order of the exposition; see SetKinds.
 	Kinds []Kind
+	// KindsFollow says that these are not all. The replica lists nothing before the first SetKinds.
+	KindsFollow bool
 	// Namespaces restrict namespaced kinds to these namespaces, which are listed and watched one by
 	// one; none means all.
 	Namespaces []string
@@ -76,12 +78,6 @@ type Options struct {
 	Metrics *Metrics
 }
 
-func (o *Options) holdsChanged() {
-	if o.HoldsChanged != nil {
-		o.HoldsChanged()
-	}
-}
-
 // Kind is a kind of object that a Replica exports.
 type Kind struct {
 	// Name is the plural that names the kind in flags, URLs and self-metrics.
@@ -90,11 +86,10 @@ type Kind struct {
 	Resource schema.GroupVersionResource
 	// Namespaced kinds are restricted by the namespace options.
 	Namespaced bool
-	// Custom kinds are custom resources and resources of aggregated APIs. Their API may let users
-	// choose UIDs, and nothing waits for them longer than Options.CustomGrace.
+	// Custom kinds have custom resource metrics. They are requested as JSON only, because their Renderer
+	// reads nothing else. Their API may let users choose UIDs, and nothing waits for them longer than
+	// Options.CustomGrace.
 	Custom bool
-	// JSON kinds are requested as JSON only, because their Renderer reads nothing else.
-	JSON bool
 	// Form is the part of each object that is requested.
 	Form wire.Form
 	// LabelSelector and FieldSelector restrict the objects, in addition to the options; "" selects all.

@@ -51,8 +51,8 @@ type KindOverview struct {
 // same whatever the replica holds.
 func (r *Replica) Overview() Overview {
 	o := Overview{
-		Held:     rangesOf(r.held.Load()),
-		Visible:  rangesOf(r.visible.Load()),
+		Held:     *r.held.Load(),
+		Visible:  *r.visible.Load(),
 		RawBytes: r.budget.RawBytes(),
 		RawLimit: r.options.RawBytes,
 	}
@@ -61,7 +61,7 @@ func (r *Replica) Overview() Overview {
 	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.warming})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden && k.exempt})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()
@@ -82,13 +82,6 @@ func (k *kind) describe(o *KindOverview) {
 	o.Truncated = k.truncated.count(k.store.Contains)
 	o.Objects, o.HiddenObjects = stats.Objects, stats.HiddenObjects
 	o.TextBytes, o.RawBytes, o.CompressedBytes = stats.TextBytes, stats.RawBytes, stats.CompressedBytes
-}
-
-func rangesOf(p *shard.Ranges) shard.Ranges {
-	if p == nil {
-		return nil
-	}
-	return *p
 }
 
 // lastError returns the last error of a Reflector that is in this phase, or nil.

@@ -15,6 +15,7 @@ var ErrNoShard = errors.New("this replica has no shard: its ordinal is outside o
 	"switched to include it")
 
 var (
+	errKindsUnknown    = errors.New("the definitions of custom resources are not known yet")
 	errNotAssigned     = errors.New("no shard assigned yet")
 	errNoNamespaces    = errors.New("the selected namespaces are not listed yet")
 	errServedByStandby = errors.New("another replica serves this shard until the pod of this one is ready")
@@ -33,7 +34,7 @@ func (r *Replica) Ready() error {
 	case r.waiting != nil:
 		return r.waiting
 	}
-	return r.notSynced(incomplete(r.kinds))
+	return notSynced(incomplete(r.kinds))
 }
 
 // Serves returns nil while the replica serves its shard, otherwise the error of Ready, or one that
@@ -66,7 +67,7 @@ func incomplete(kinds []*kind) []*kind {
 	listed := len(kinds) == 0
 	for _, k := range kinds {
 		listed = listed || k.status().Synced
-		if k.warming || k.exempt {
+		if k.exempt {
 			continue
 		}
 		required = append(required, k)
@@ -82,12 +83,12 @@ func incomplete(kinds []*kind) []*kind {
 
 // notSynced returns an error that names the kinds that the replica waits for. Kinds that wait for
 // one API server are one reason.
-func (r *Replica) notSynced(kinds []*kind) error {
+func notSynced(kinds []*kind) error {
 	var names, outages []string
 	unreachable := map[string]int{} // kinds, by outage
 	for _, k := range kinds {
 		if o := k.outage(); o == "" {
-			names = append(names, k.Name+r.reason(k))
+			names = append(names, k.Name+k.waitReason())
 		} else if unreachable[o]++; unreachable[o] == 1 {
 			outages = append(outages, o)
 		}
@@ -112,16 +113,16 @@ func numberOfKinds(n int) string {
 	return fmt.Sprintf("%d kinds", n)
 }
 
-// reason returns in parentheses why the replica waits for a kind, and how much longer it does so.
-func (r *Replica) reason(k *kind) string {
+// waitReason returns in parentheses why the replica waits for the kind, and how much longer it does so.
+func (k *kind) waitReason() string {
 	var why []string
 	st, bounded := k.status(), false
 	left := time.Duration(0)
 	if st.Phase == watch.Forbidden {
-		why, bounded, left = append(why, "forbidden"), true, k.forbiddenGrace-time.Since(st.Since)
+		why, bounded, left = append(why, "forbidden"), true, k.options.ForbiddenGrace-time.Since(st.Since)
 	}
-	if grace := r.options.CustomGrace; k.Custom && grace > 0 && (!bounded || k.graceLeft(grace) < left) {
-		bounded, left = true, k.graceLeft(grace)
+	if k.Custom && k.options.CustomGrace > 0 && (!bounded || k.graceLeft() < left) {
+		bounded, left = true, k.graceLeft()
 	}
 	if left = (left + time.Second - 1).Truncate(time.Second); bounded && left > 0 {
 		why = append(why, "waits for "+left.String()+" at most")

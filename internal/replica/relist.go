@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
 )
@@ -71,7 +70,7 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 			continue
 		}
 		k := r.newKind(w)
-		k.warming = r.isReady()
+		k.exempt = r.isReady()
 		s.partition(k)
 		kinds, added = append(kinds, k), append(added, k)
 	}
@@ -81,15 +80,14 @@ func (r *Replica) replaceKinds(ctx context.Context, s reshardState, wanted []Kin
 	for _, k := range obsolete {
 		r.logger.Info("no longer watching the resource", "resource", k.Name)
 		k.stop()
-		k.store.Sweep(0, time.Now()) // leaves no raw text, by which the budget would refer to the store
+		k.store.Abandon()
 	}
 	for _, k := range added {
 		r.startReflectors(ctx, k, r.options.UseAPIServerCache)
 	}
 	if !r.isReady() && len(added) > 0 {
 		s.synced = nil // readiness waits for the added kinds, too
-		r.appliedPlan.Store(nil)
-		r.preparedPlan.Store(nil)
+		r.progress.Store(new(progress))
 	}
 	return s
 }

@@ -22,13 +22,12 @@ type Replica struct {
 	options Options
 	logger  *slog.Logger
 	client  *watch.Client
-	json    *watch.Client // for kinds that are read as JSON
+	json    *watch.Client // for custom kinds
 	budget  *store.Budget
 
-	held         atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
-	visible      atomic.Pointer[shard.Ranges] // the ranges that are served
-	appliedPlan  atomic.Pointer[shard.Plan]   // the present plan; nil until all its ranges are held
-	preparedPlan atomic.Pointer[shard.Plan]   // the present plan; nil until its part of the target table is held
+	held     atomic.Pointer[shard.Ranges] // the ranges whose objects are stored
+	visible  atomic.Pointer[shard.Ranges] // the ranges that are served
+	progress atomic.Pointer[progress]
 
 	newPlan        latest[shard.Plan]
 	newKinds       latest[[]Kind]
@@ -73,15 +72,18 @@ func New(o Options) (*Replica, error) {
 		relistRequests: make(chan *kind),
 		waiting:        errNotAssigned,
 	}
+	r.held.Store(new(shard.Ranges))
+	r.visible.Store(new(shard.Ranges))
+	r.progress.Store(new(progress))
+	if o.KindsFollow {
+		r.waiting = errKindsUnknown
+	}
 	r.namespaceSet = r.newNamespaceSet()
 	for _, k := range o.Kinds {
 		r.kinds = append(r.kinds, r.newKind(k))
 	}
 	return r, nil
 }
-
-// Assign is Follow for a replica without coordination.
-func (r *Replica) Assign(a shard.Assignment) { r.Follow(shard.Uncoordinated(a)) }
 
 // SetKinds replaces the exported kinds, in the order of the exposition. Kinds with the same name,
 // resource and Renderer as before keep their objects. New ones become visible once they are
@@ -115,10 +117,7 @@ func (r *Replica) current() []*kind {
 }
 
 // Idle reports whether the replica holds no ranges. It may be called at any time.
-func (r *Replica) Idle() bool {
-	held := r.held.Load()
-	return held == nil || len(*held) == 0
-}
+func (r *Replica) Idle() bool { return len(*r.held.Load()) == 0 }
 
 // Resources returns the names of the present kinds.
 func (r *Replica) Resources() []string {

@@ -13,9 +13,29 @@ func (r *Replica) Follow(p shard.Plan) { r.newPlan.put(p) }
 
 // Holds returns how much of a plan the replica holds; see fleet.Member.
 func (r *Replica) Holds(p shard.Plan) shard.Held {
-	is := func(other *shard.Plan) bool { return other != nil && *other == heldTables(p) }
-	return shard.Held{Next: is(r.preparedPlan.Load()), All: is(r.appliedPlan.Load())}
+	if now := r.progress.Load(); now.tables == heldTables(p) {
+		return now.held
+	}
+	return shard.Held{}
 }
+
+// progress is how much the replica holds of its plan; the zero value is nothing.
+type progress struct {
+	tables shard.Plan // see heldTables
+	held   shard.Held
+}
+
+// setProgress sets the progress, and calls HoldsChanged if there is some.
+func (r *Replica) setProgress(p shard.Plan, held shard.Held) {
+	now := &progress{heldTables(p), held}
+	before := r.progress.Swap(now)
+	if *before != *now && held != (shard.Held{}) && r.options.HoldsChanged != nil {
+		r.options.HoldsChanged()
+	}
+}
+
+// holdsAll reports whether the replica holds all of its plan.
+func (r *Replica) holdsAll() bool { return r.progress.Load().held.All }
 
 // reshardState is the progress of a replica towards a plan. The replica serves only ranges that it
 // holds completely, and keeps serving the old ones until it serves those of the plan.
@@ -32,8 +52,7 @@ type reshardState struct {
 func (r *Replica) setPlan(ctx context.Context, s reshardState, p shard.Plan) reshardState {
 	if heldTables(p) != heldTables(s.plan) {
 		s.shards = p.Shards()
-		r.appliedPlan.Store(nil)
-		r.preparedPlan.Store(nil)
+		r.progress.Store(new(progress))
 	}
 	s.plan = p
 	return r.reconcile(ctx, s)
@@ -76,6 +95,7 @@ func (r *Replica) reconcile(ctx context.Context, s reshardState) reshardState {
 		case !held.Equal(s.held) || !s.parts.contains(s.shards.List()):
 			s = r.setHeld(ctx, s, held)
 		case !s.synced.Equal(s.held) && len(incomplete(r.current())) == 0:
+			r.showComplete()
 			s.synced = s.held
 		default:
 			r.publishStatus(s, visible)
@@ -140,7 +160,7 @@ func (r *Replica) publishStatus(s reshardState, visible shard.Ranges) {
 	complete := s.synced.Equal(s.held)
 	if complete {
 		for _, k := range r.current() {
-			if !k.warming {
+			if !k.hidden {
 				k.store.EndBulkLoad()
 			}
 		}
@@ -150,16 +170,7 @@ func (r *Replica) publishStatus(s reshardState, visible shard.Ranges) {
 	// requires that the shard is held, and that of the neighbour, which a ready replica serves at once.
 	active := s.shards.Own.Union(s.shards.Neighbour)
 	r.setReady(s, s.visible.Equal(visible) && len(active.Difference(s.synced)) == 0)
-	plan, changed := heldTables(s.plan), false
-	if len(s.shards.Next().Difference(s.synced)) == 0 {
-		changed = r.preparedPlan.Swap(&plan) == nil
-	}
-	if complete {
-		changed = r.appliedPlan.Swap(&plan) == nil || changed
-	}
-	if changed {
-		r.options.holdsChanged()
-	}
+	r.setProgress(s.plan, shard.Held{Next: len(s.shards.Next().Difference(s.synced)) == 0, All: complete})
 }
 
 // setReady sets whether the replica is ready and serves. A ready replica stays ready while it has a

@@ -271,7 +271,7 @@ func TestReshardWithoutGaps(t *testing.T) {
 	}
 	r := w.start(nil)
 	steps := []shard.Assignment{{Ordinal: 0, Total: 2}, {Ordinal: 0, Total: 3}, {Ordinal: 0, Total: 5}, {Ordinal: 0, Total: 2}, {Ordinal: 0, Total: 1}, {Ordinal: 0, Total: 4}}
-	r.Assign(steps[0])
+	r.Follow(shard.Uncoordinated(steps[0]))
 	r.waitReady()
 	now := expected(steps[0], pods)
 	loaded := len(now)
@@ -280,7 +280,7 @@ func TestReshardWithoutGaps(t *testing.T) {
 	}
 	for _, step := range steps[1:] {
 		next := expected(step, pods)
-		r.Assign(step)
+		r.Follow(shard.Uncoordinated(step))
 		eventually(t, "the change to "+step.String(), func() bool {
 			got := podsIn(r.samples())
 			if !maps.Equal(got, now) && !maps.Equal(got, next) {

@@ -181,7 +181,7 @@ func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
 	growing := plan(0, 3, 6)
 	r.Follow(growing)
 	<-asked
-	eventually(t, "a published status", func() bool { return r.visible.Load() != nil })
+	eventually(t, "a published status", func() bool { return strings.HasPrefix(r.Ready().Error(), "not synced yet") })
 	if held := r.Holds(growing); held.Next || held.All {
 		t.Errorf("Holds returned %+v before anything was listed, want nothing held", held)
 	}

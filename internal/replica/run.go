@@ -24,12 +24,20 @@ const (
 func (r *Replica) Run(ctx context.Context) {
 	defer r.client.CloseIdleConnections()
 	defer r.json.CloseIdleConnections()
+	var kinds []Kind // set before the first plan, so that readiness waits for them
+	if r.options.KindsFollow {
+		select {
+		case <-ctx.Done():
+			return
+		case kinds = <-r.newKinds:
+		}
+		r.setWaiting(errNotAssigned)
+	}
 	plan, ok := r.firstPlan(ctx)
 	if !ok {
 		return
 	}
-	r.appliedPlan.Store(nil)
-	r.preparedPlan.Store(nil)
+	r.progress.Store(new(progress))
 	r.logger.Info("starting", "shard", plan.Ordinal, "total", plan.Active)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -53,11 +61,12 @@ func (r *Replica) Run(ctx context.Context) {
 	default:
 	}
 	s := reshardState{plan: plan, shards: plan.Shards()}
-	r.held.Store(new(shard.Ranges)) // nothing yet
 	select {
-	case kinds := <-r.newKinds: // set before the first plan, so readiness waits for them
-		s = r.replaceKinds(ctx, s, kinds)
+	case kinds = <-r.newKinds:
 	default:
+	}
+	if kinds != nil {
+		s = r.replaceKinds(ctx, s, kinds)
 	}
 	r.loop(ctx, r.reconcile(ctx, s), mismatch)
 }
@@ -79,10 +88,7 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			applied := heldTables(p)
-			r.appliedPlan.Store(&applied)
-			r.preparedPlan.Store(&applied)
-			r.options.holdsChanged()
+			r.setProgress(p, shard.Held{Next: true, All: true})
 			r.setWaiting(ErrNoShard)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}
@@ -138,7 +144,7 @@ func (r *Replica) loop(ctx context.Context, s reshardState, mismatch <-chan stru
 			r.relist(ctx, k)
 		case <-poll:
 			r.showComplete()
-			if r.appliedPlan.Load() == nil {
+			if !r.holdsAll() {
 				r.exemptOverdue()
 				s = r.reconcile(ctx, s)
 			}

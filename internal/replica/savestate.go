@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -54,7 +53,7 @@ type savedKindEnd struct {
 // nothing to save.
 func (r *Replica) SaveState(w *savedstate.Writer) error {
 	held := r.held.Load()
-	if held == nil || len(*held) == 0 || r.appliedPlan.Load() == nil {
+	if len(*held) == 0 || !r.holdsAll() {
 		return savedstate.ErrIncomplete
 	}
 	var ranges [][2]uint64 // the JSON of shard.Ranges is for people
@@ -72,22 +71,10 @@ func (r *Replica) SaveState(w *savedstate.Writer) error {
 		}
 		some = some || saved
 	}
-	if !some || r.held.Load() != held || r.appliedPlan.Load() == nil {
+	if !some || r.held.Load() != held || !r.holdsAll() {
 		return savedstate.ErrIncomplete // another process could not tell for which ranges the kinds are complete
 	}
 	return nil
-}
-
-// ResumeVersions returns the versions from which another process could continue now. They change
-// whenever the saved state would differ.
-func (r *Replica) ResumeVersions() string {
-	var all []string
-	for _, k := range r.current() {
-		if p := r.resumePointOf(k); p != nil {
-			all = append(all, k.Name+"="+strings.Join(p.versions, ","))
-		}
-	}
-	return strings.Join(all, " ")
 }
 
 // saveKind writes one kind, and reports whether it was complete all the time.
@@ -121,7 +108,7 @@ func (r *Replica) saveKind(w *savedstate.Writer, k *kind) (saved bool, err error
 			return false, err
 		}
 	}
-	if err := w.Frame(truncatedFrame, encodeIDs(nil, k.truncated.ids())); err != nil {
+	if err := w.Frame(truncatedFrame, k.truncated.encode()); err != nil {
 		return false, err
 	}
 	after := r.resumePointOf(k)
@@ -247,8 +234,11 @@ func (s *sharedSeries) encode() (dst []byte) {
 	return dst
 }
 
-func encodeIDs(dst []byte, ids []store.ID) []byte {
-	for _, id := range ids {
+// encode encodes the truncated objects.
+func (t *truncated) encode() (dst []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id := range t.objects {
 		dst = append(dst, id[:]...)
 	}
 	return dst

@@ -316,7 +316,7 @@ func TestReplicaSavesNothingBeforeItIsComplete(t *testing.T) {
 	}
 }
 
-func TestResumeVersionsAreThoseOfTheCompleteKinds(t *testing.T) {
+func TestResumePointsAreThoseOfTheCompleteKinds(t *testing.T) {
 	t.Parallel()
 	w := populatedWorld(t)
 	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -326,17 +326,25 @@ func TestResumeVersionsAreThoseOfTheCompleteKinds(t *testing.T) {
 		o.only("pods", "nodes")
 		o.ForbiddenGrace = 1
 	})
-	if versions := r.ResumeVersions(); versions != "" {
-		t.Errorf("got versions %q before anything was listed, want none", versions)
+	version := func(name string) uint64 {
+		for _, k := range r.current() {
+			if p := r.resumePointOf(k); p != nil && k.Name == name {
+				return watch.ParseVersion([]byte(p.versions[0]))
+			}
+		}
+		return 0
+	}
+	if v := version("pods"); v != 0 {
+		t.Errorf("got version %d of pods before anything was listed, want none", v)
 	}
 	r.assign(0, 1)
 	r.waitReady()
-	before := r.ResumeVersions()
-	if version, ok := strings.CutPrefix(before, "pods="); !ok || watch.ParseVersion([]byte(version)) == 0 {
-		t.Errorf("got versions %q, want that of pods only", before)
+	before := version("pods")
+	if v := version("nodes"); before == 0 || v != 0 {
+		t.Errorf("got version %d of pods and %d of nodes, want one of pods only", before, v)
 	}
 	w.pod(1, "n1")
-	eventually(t, "other versions", func() bool { return r.ResumeVersions() != before })
+	eventually(t, "a newer version", func() bool { return version("pods") > before })
 }
 
 func TestSeveralNamespacesAreResumed(t *testing.T) {

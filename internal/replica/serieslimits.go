@@ -23,11 +23,10 @@ type seriesLimits struct {
 
 // limitedFamily is a family with a limit.
 type limitedFamily struct {
-	index  int // among the families of the Renderer
-	name   string
-	limit  int
-	total  samples // of all objects; guarded by mu
-	logged *sync.Once
+	index int // among the families of the Renderer
+	name  string
+	limit int
+	total samples // of all objects; guarded by mu
 }
 
 // samples counts the samples of a family that are stored, and those that are left out.
@@ -53,8 +52,7 @@ func newSeriesLimits(r Renderer) *seriesLimits {
 	s := &seriesLimits{objects: map[store.ID][]samples{}}
 	for i, limit := range limiting.SeriesLimits() {
 		if limit > 0 {
-			f := limitedFamily{index: i, name: r.Families()[i].Name, limit: limit, logged: new(sync.Once)}
-			s.families = append(s.families, f)
+			s.families = append(s.families, limitedFamily{index: i, name: r.Families()[i].Name, limit: limit})
 		}
 	}
 	if len(s.families) == 0 {
@@ -75,12 +73,12 @@ func (k *kind) limitSeries(named watch.Object, id store.ID, l *resources.Lines) 
 		if now.leftOut == 0 {
 			continue
 		}
-		k.counters.overSeriesLimit(f.name, now.leftOut)
-		f.logged.Do(func() {
+		k.counters.overLimit.WithLabelValues(f.name).Add(float64(now.leftOut))
+		if k.first("limit of family " + f.name) {
 			k.logger.Warn("samples are left out because the seriesLimit of their metric is reached; "+
 				"further ones are only counted", "family", f.name, "limit", f.limit,
 				"namespace", string(named.Namespace), "name", string(named.Name))
-		})
+		}
 	}
 }
 

@@ -44,7 +44,7 @@ spec:
 	}
 	definitions := []customresource.Definition{{Kind: "Pod", Plural: "pods", Namespaced: true, Versions: []string{"v1"}}}
 	k := config.Kinds(definitions, resources.Filter{}, slog.New(slog.DiscardHandler))[0]
-	return Kind{Name: k.Name, Resource: k.Resource, Namespaced: true, JSON: true, Renderer: k.Renderer}
+	return Kind{Name: k.Name, Resource: k.Resource, Namespaced: true, Custom: true, Renderer: k.Renderer}
 }
 
 // portsPod returns a pod with a number of ports.

@@ -246,7 +246,7 @@ spec:
 	if len(kinds) != 1 {
 		t.Fatalf("got %d kinds, want 1", len(kinds))
 	}
-	return Kind{Name: "teams", Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespaced: true, JSON: true, Renderer: kinds[0].Renderer}
+	return Kind{Name: "teams", Resource: corev1.SchemeGroupVersion.WithResource("pods"), Namespaced: true, Custom: true, Renderer: kinds[0].Renderer}
 }
 
 // seriesOf returns the series of the exposition. A duplicate series fails the test.

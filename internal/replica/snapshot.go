@@ -32,7 +32,7 @@ func (r *Replica) visibleStores(include func(resource string) bool) []*store.Sto
 	defer r.mu.Unlock()
 	var stores []*store.Store
 	for _, k := range r.kinds {
-		if !k.warming && include(k.Name) {
+		if !k.hidden && include(k.Name) {
 			stores = append(stores, k.store)
 		}
 	}

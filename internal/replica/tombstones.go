@@ -6,9 +6,9 @@ import (
 	"github.com/statefleet/statefleet/store"
 )
 
-// tombstonesPerGeneration is the least number of deletions of a kind that are remembered. The most is
-// twice as many, and more only while added ranges are listed, because all pages of a list show the
-// same moment. It fills a map of 1,024 slots, which takes 27 KiB.
+// tombstonesPerGeneration is the least number of deletions of a kind that are remembered; the most is
+// twice as many. More are remembered only while added ranges are listed, because all pages of a list
+// show the same moment. It fills a map of 1,024 slots, which takes 27 KiB.
 //
 // Tombstones are needed for as long as an API server may lag. A Reflector names the version that it
 // has received, and a server whose cache does not reach it within three seconds returns an error,
@@ -16,8 +16,8 @@ import (
 // tombstones; see handler.absentFromList.
 const tombstonesPerGeneration = 896
 
-// maxTombstones limits the deletions that are remembered while added ranges are listed. It fills a
-// map of 65,536 slots, which takes 1.6 MiB for each kind. If there are more, the kind is listed
+// maxTombstones replaces tombstonesPerGeneration while added ranges are listed. It fills a map of
+// 65,536 slots, which takes 1.6 MiB for each kind. If more objects are deleted, the kind is listed
 // completely, which needs no tombstones.
 const maxTombstones = 64 * tombstonesPerGeneration
 
@@ -31,23 +31,26 @@ type tombstones struct {
 	mu                sync.Mutex
 	current, previous map[store.ID]uint64
 	newest            uint64 // highest version of a deletion
+	keeping           int    // lists of added ranges in progress
+	overflows         int    // times that maxTombstones was reached
 }
 
-// add remembers a deletion. With keepAll it forgets no other deletion; if that would exceed
-// maxTombstones, it changes nothing and returns false. A deletion without a version is ignored,
-// because it cannot be compared.
-func (g *tombstones) add(v store.Version, keepAll bool) (ok bool) {
-	id, version := v.ID, v.Version
-	if version == 0 {
-		return true
+// add remembers a deletion. A deletion without a version is ignored, because it cannot be compared.
+func (g *tombstones) add(v store.Version) {
+	if v.Version == 0 {
+		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if keepAll && len(g.current) >= maxTombstones {
-		return false
+	version := max(v.Version, g.current[v.ID], g.previous[v.ID])
+	limit := tombstonesPerGeneration
+	if g.keeping > 0 {
+		limit = maxTombstones
 	}
-	version = max(version, g.current[id], g.previous[id])
-	if len(g.current) >= tombstonesPerGeneration && !keepAll {
+	if len(g.current) >= limit {
+		if g.keeping > 0 {
+			g.overflows++
+		}
 		g.current, g.previous = g.previous, g.current
 		if len(g.current) > tombstonesPerGeneration {
 			g.current = nil // a cleared map would keep its memory
@@ -57,9 +60,23 @@ func (g *tombstones) add(v store.Version, keepAll bool) (ok bool) {
 	if g.current == nil {
 		g.current = map[store.ID]uint64{}
 	}
-	g.current[id] = version
+	g.current[v.ID] = version
 	g.newest = max(g.newest, version)
-	return true
+}
+
+// keepAll makes tombstones keep all deletions, up to maxTombstones, until keptAll is called, which
+// reports whether there were no more.
+func (g *tombstones) keepAll() (keptAll func() bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keeping++
+	before := g.overflows
+	return func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.keeping--
+		return g.overflows == before
+	}
 }
 
 // covers reports whether a version of an object is not newer than the object's deletion.

@@ -12,8 +12,8 @@ func TestDeletionsAreRemembered(t *testing.T) {
 	var g tombstones
 	for i := range 10 * tombstonesPerGeneration {
 		version := uint64(i + 1)
-		g.add(store.Version{ID: id(i), Version: version}, false)
-		g.add(store.Version{ID: id(i), Version: 1}, false) // received again from a lagging server
+		g.add(store.Version{ID: id(i), Version: version})
+		g.add(store.Version{ID: id(i), Version: 1}) // received again from a lagging server
 		if back := max(0, i-tombstonesPerGeneration+1); !g.covers(id(back), uint64(back+1)) {
 			t.Fatalf("deletion %d is forgotten after deletion %d, want the last %d remembered", back, i, tombstonesPerGeneration)
 		}
@@ -41,53 +41,72 @@ func TestDeletionsAreRemembered(t *testing.T) {
 func TestOldDeletionDoesNotReplaceNewer(t *testing.T) {
 	var g tombstones
 	id := store.NewID("", "a", "twice")
-	g.add(store.Version{ID: id, Version: 50}, false)
+	g.add(store.Version{ID: id, Version: 50})
 	for i := range tombstonesPerGeneration {
-		g.add(store.Version{ID: store.NewID("", "a", fmt.Sprint(i)), Version: 60}, false)
+		g.add(store.Version{ID: store.NewID("", "a", fmt.Sprint(i)), Version: 60})
 	}
-	g.add(store.Version{ID: id, Version: 40}, false)
+	g.add(store.Version{ID: id, Version: 40})
 	if !g.covers(id, 50) {
 		t.Error("the newer deletion is forgotten")
 	}
-	g.add(store.Version{ID: store.NewID("", "b", "without"), Version: 0}, false)
+	g.add(store.Version{ID: store.NewID("", "b", "without"), Version: 0})
 	if g.covers(store.NewID("", "b", "without"), 1) {
 		t.Error("a deletion without a version is remembered")
 	}
 }
 
-// TestKeepAllForgetsNoDeletion also checks that further deletions without keepAll restore the usual
-// limit.
+// TestKeepAllForgetsNoDeletion also checks that further deletions restore the usual limit.
 func TestKeepAllForgetsNoDeletion(t *testing.T) {
 	id := func(i int) store.ID { return store.NewID("", "a", fmt.Sprint(i)) }
 	var g tombstones
+	keptAll := g.keepAll()
 	for i := range 5 * tombstonesPerGeneration {
-		g.add(store.Version{ID: id(i), Version: 1}, true)
+		g.add(store.Version{ID: id(i), Version: 1})
 	}
 	for i := range 5 * tombstonesPerGeneration {
 		if !g.covers(id(i), 1) {
 			t.Fatalf("deletion %d is forgotten", i)
 		}
 	}
+	if !keptAll() {
+		t.Error("keptAll returned false below the limit")
+	}
 	for i := range 2 * tombstonesPerGeneration {
-		g.add(store.Version{ID: id(5*tombstonesPerGeneration + i), Version: 1}, false)
+		g.add(store.Version{ID: id(5*tombstonesPerGeneration + i), Version: 1})
 	}
 	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
 		t.Errorf("%d deletions are remembered, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }
 
-func TestTombstonesOfAnAdditionAreLimited(t *testing.T) {
+// TestKeptTombstonesAreLimited also covers a second user, who begins after the limit was reached.
+func TestKeptTombstonesAreLimited(t *testing.T) {
 	t.Parallel()
 	var g tombstones
 	version := func(i int) store.Version {
 		return store.Version{ID: store.ID{byte(i), byte(i >> 8), byte(i >> 16)}, Version: uint64(i + 1)}
 	}
+	first, below := g.keepAll(), g.keepAll()
 	for i := range maxTombstones {
-		if !g.add(version(i), true) {
-			t.Fatalf("deletion %d is refused, want %d remembered", i+1, maxTombstones)
-		}
+		g.add(version(i))
 	}
-	if g.add(version(maxTombstones), true) || g.newestVersion() != maxTombstones {
-		t.Errorf("more than %d deletions are remembered", maxTombstones)
+	if !below() {
+		t.Errorf("keptAll returned false after %d deletions", maxTombstones)
+	}
+	for i := range 2 * maxTombstones {
+		g.add(version(maxTombstones + i))
+	}
+	second := g.keepAll()
+	if first() || !second() {
+		t.Errorf("keptAll returned true for %d deletions, or false for none", 3*maxTombstones)
+	}
+	if n := len(g.current) + len(g.previous); n > 2*maxTombstones || g.newestVersion() != 3*maxTombstones {
+		t.Errorf("%d deletions up to version %d are remembered, want %d at most, up to %d", n, g.newestVersion(), 2*maxTombstones, 3*maxTombstones)
+	}
+	for i := range 2 * tombstonesPerGeneration {
+		g.add(version(3*maxTombstones + i))
+	}
+	if n := len(g.current) + len(g.previous); n > 2*tombstonesPerGeneration {
+		t.Errorf("%d deletions are remembered after the last keepAll, want %d at most", n, 2*tombstonesPerGeneration)
 	}
 }

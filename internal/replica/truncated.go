@@ -2,7 +2,6 @@ package replica
 
 import (
 	"maps"
-	"slices"
 	"sync"
 
 	"github.com/statefleet/statefleet/internal/watch"
@@ -43,13 +42,6 @@ func (t *truncated) count(held func(store.ID) bool) int {
 	return len(t.objects)
 }
 
-// ids returns the truncated objects.
-func (t *truncated) ids() []store.ID {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Collect(maps.Keys(t.objects))
-}
-
 // recordOmitted counts the families that are left out of an object, and logs the first time.
 func (k *kind) recordOmitted(o watch.Object, id store.ID, l *resources.Lines) {
 	k.truncated.set(id, len(l.Omitted) > 0)
@@ -57,9 +49,9 @@ func (k *kind) recordOmitted(o watch.Object, id store.ID, l *resources.Lines) {
 		return
 	}
 	k.counters.familiesOmitted.Add(float64(len(l.Omitted)))
-	k.logFirstTruncated.Do(func() {
+	if k.first("truncated") {
 		k.logger.Warn("metric families are left out because the text of the object would exceed --object-bytes-limit; further objects are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "families", len(l.Omitted),
 			"family", k.Renderer.Families()[l.Omitted[0]].Name, "limit", l.Limit)
-	})
+	}
 }

@@ -14,7 +14,7 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Store:          k.store,
 		Reflectors:     k.currentReflectors,
 		ID:             k.id,
-		Ready:          func() bool { return r.appliedPlan.Load() != nil && !r.Idle() && k.status().Phase == watch.Synced },
+		Ready:          func() bool { return r.holdsAll() && !r.Idle() && k.status().Phase == watch.Synced },
 		Full:           func() bool { return k.limitReached(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,

@@ -42,7 +42,7 @@ func newWriter(ctx context.Context, out io.Writer, rate int64) *Writer {
 
 // writeAll writes a file.
 func (w *Writer) writeAll(h header, write func(*Writer) error) error {
-	first, err := h.encode()
+	first, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
@@ -87,10 +87,8 @@ func (w *Writer) pace() error {
 	}
 	due := time.Duration(float64(w.size) / float64(w.rate) * float64(time.Second))
 	if ahead := due - time.Since(w.began); ahead > 10*time.Millisecond {
-		t := time.NewTimer(ahead)
-		defer t.Stop()
 		select {
-		case <-t.C:
+		case <-time.After(ahead):
 		case <-w.ctx.Done():
 		}
 	}

@@ -25,39 +25,33 @@ const (
 	locked     result = "locked" // of writes and reads
 )
 
-func writeResult(err error) result {
-	switch {
-	case err == nil:
-		return written
-	case errors.Is(err, ErrIncomplete):
-		return incomplete
-	case errors.Is(err, errTooLarge):
-		return tooLarge
-	case errors.Is(err, errLocked):
-		return locked
-	}
-	return failed
+// problem is an error with a result of its own.
+type problem struct {
+	result result
+	text   string
 }
 
-func readResult(err error) result {
-	var path *fs.PathError
+func (p problem) Error() string { return p.text }
+
+// resultOf returns the result of writing or reading; other is that of an error that is no problem.
+func resultOf(err error, success, other result) result {
+	var p problem
 	switch {
 	case err == nil:
-		return loaded
-	case errors.Is(err, errNone):
-		return none
-	case errors.Is(err, ErrMismatch):
-		return mismatch
-	case errors.Is(err, errTooOld):
-		return tooOld
-	case errors.Is(err, errFormat):
-		return format
-	case errors.Is(err, errLocked):
-		return locked
-	case errors.As(err, &path), errors.Is(err, errors.ErrUnsupported):
+		return success
+	case errors.As(err, &p):
+		return p.result
+	}
+	return other
+}
+
+// readResult returns the result of reading. A file may also fail while it is read.
+func readResult(err error) result {
+	var path *fs.PathError
+	if errors.As(err, &path) || errors.Is(err, errors.ErrUnsupported) {
 		return unreadable
 	}
-	return damaged
+	return resultOf(err, loaded, damaged)
 }
 
 // Metrics are the self-metrics about saved states.

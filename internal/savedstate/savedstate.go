@@ -16,7 +16,6 @@ package savedstate
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -45,18 +44,18 @@ const (
 // that the file is damaged.
 var (
 	// ErrIncomplete says that there is no complete state to write at the moment.
-	ErrIncomplete = errors.New("the replica does not hold all that it must")
+	ErrIncomplete error = problem{incomplete, "the replica does not hold all that it must"}
 	// ErrMismatch says that a state is of another configuration, shard, build or cluster.
-	ErrMismatch = errors.New("the state is of another configuration, shard, build or cluster")
+	ErrMismatch error = problem{mismatch, "the state is of another configuration, shard, build or cluster"}
 )
 
 var (
-	errNone     = errors.New("there is no state")
-	errTooOld   = errors.New("the state is too old")
-	errTooLarge = fmt.Errorf("the state is larger than %d bytes", int64(MaxBytes))
-	errDamaged  = errors.New("the file is damaged")
-	errFormat   = errors.New("the file has another format")
-	errLocked   = errors.New("another process uses the directory")
+	errNone     = problem{none, "there is no state"}
+	errTooOld   = problem{tooOld, "the state is too old"}
+	errTooLarge = problem{tooLarge, fmt.Sprintf("the state is larger than %d bytes", int64(MaxBytes))}
+	errDamaged  = problem{damaged, "the file is damaged"}
+	errFormat   = problem{format, "the file has another format"}
+	errLocked   = problem{locked, "another process uses the directory"}
 )
 
 // header is the first frame.
@@ -123,7 +122,7 @@ func (d *Dir) Write(ctx context.Context, fingerprint string, bytesPerSecond int6
 	defer d.mu.Unlock()
 	start := time.Now()
 	size, err := d.write(ctx, fingerprint, bytesPerSecond, write)
-	result := writeResult(err)
+	result := resultOf(err, written, failed)
 	d.metrics.wrote(result, size)
 	switch {
 	case err == nil:
@@ -216,5 +215,3 @@ func (d *Dir) read(fingerprint string, read func(*Reader) error) (err error) {
 	}
 	return nil
 }
-
-func (h header) encode() ([]byte, error) { return json.Marshal(h) }

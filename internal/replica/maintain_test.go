@@ -9,23 +9,6 @@ import (
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
 
-func TestListsThatRestoreSamplesAreAMinuteApart(t *testing.T) {
-	t.Parallel()
-	start := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
-	var l relistLimiter
-	for _, step := range []struct {
-		after time.Duration // since the start
-		want  bool
-	}{
-		{0, true}, {time.Second, false}, {restoreInterval - 1, false}, {restoreInterval, true},
-		{restoreInterval + time.Second, false}, {2 * restoreInterval, true},
-	} {
-		if got := l.allow(start.Add(step.after)); got != step.want {
-			t.Errorf("allow after %s = %t, want %t", step.after, got, step.want)
-		}
-	}
-}
-
 // TestListThatRestoresSamplesIsNotInterrupted covers an API server that takes longer to list a kind
 // than two such lists are apart.
 func TestListThatRestoresSamplesIsNotInterrupted(t *testing.T) {
