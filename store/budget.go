@@ -11,11 +11,11 @@ const defaultRawBytes = 32 << 20
 
 // Budget limits the memory of raw blocks over all stores that share it. Above the limit, the
 // goroutine whose write exceeded it compresses the least recently written buckets. The budget also
-// owns the pools of compressors and decompressors. Safe for concurrent use.
+// owns the pools of compressors, decompressors and writers. Safe for concurrent use.
 type Budget struct {
-	codec  *codec
-	chunks chunkPool
-	eof    *block // last line of the OpenMetrics format
+	codec   *codec
+	writers sync.Pool // of *bufio.Writer
+	eof     *block    // last line of the OpenMetrics format
 
 	limit int64
 	raw   atomic.Int64 // written under mu
