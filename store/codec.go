@@ -63,22 +63,14 @@ func (c *codec) compress(text []byte, lens []uint32) *compressedText {
 	_, _ = d.Write(text) // a bytes.Buffer returns no error
 	_ = d.Flush()
 
-	dataLen := d.out.Len()
 	var stack [slotsPerBucket * 3]byte
 	return &compressedText{
-		buf:       concat(d.out.Bytes(), appendLens(stack[:0], lens)),
-		dataLen:   uint32(dataLen),
+		buf:       slices.Concat(d.out.Bytes(), appendLens(stack[:0], lens)),
+		dataLen:   uint32(d.out.Len()),
 		size:      uint32(len(text)),
 		crc:       crc32.ChecksumIEEE(text),
 		crcFactor: crcFactorFor(len(text)),
 	}
-}
-
-// concat returns a and b in a slice of exactly their length.
-func concat(a, b []byte) []byte {
-	buf := make([]byte, len(a)+len(b))
-	copy(buf[copy(buf, a):], b)
-	return buf
 }
 
 // buffer returns a pooled buffer of the given size. The caller returns it to c.texts.
