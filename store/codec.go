@@ -48,7 +48,7 @@ type decompressor struct {
 // compress compresses text and stores the slot lengths with it. The data ends in a sync flush, that
 // is on a byte boundary and without a final deflate block, so that the data of several blocks can
 // be concatenated.
-func (c *codec) compress(text []byte, lens []uint32) *compressedText {
+func (c *codec) compress(text []byte, lens *slotLens) *compressedText {
 	c.acquire()
 	defer c.release()
 	d, _ := c.writers.Get().(*compressor)
@@ -65,7 +65,7 @@ func (c *codec) compress(text []byte, lens []uint32) *compressedText {
 
 	var stack [slotsPerBucket * 3]byte
 	return &compressedText{
-		buf:       slices.Concat(d.out.Bytes(), appendLens(stack[:0], lens)),
+		buf:       slices.Concat(d.out.Bytes(), lens.append(stack[:0])),
 		dataLen:   uint32(d.out.Len()),
 		size:      uint32(len(text)),
 		crc:       crc32.ChecksumIEEE(text),
@@ -96,7 +96,7 @@ func (c *codec) decompress(dst []byte, ct *compressedText) error {
 	if err := c.decompressBase(*base, ct); err != nil {
 		return err
 	}
-	ct.patch.apply(dst, *base, parseLens(ct.buf[ct.dataLen:]))
+	ct.patch.apply(dst, *base, ct.baseLens())
 	return nil
 }
 

@@ -19,7 +19,7 @@ func (blk *block) compress() *compressedText {
 		return ct
 	}
 	s := r.home.store
-	ct := s.budget.codec.compress(r.text, r.lens)
+	ct := s.budget.codec.compress(r.text, &r.lens)
 	s.setCompressed(r.home, r.family, blk, ct)
 	return ct
 }

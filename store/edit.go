@@ -1,9 +1,6 @@
 package store
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // The methods here change blocks. Callers hold s.mu. Each method works on one or two buckets.
 
@@ -96,7 +93,6 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	fresh := &rawText{home: b, family: f, epoch: s.epoch}
 	if blk == nil {
 		fresh.text = make([]byte, 0, s.blockCapacity(b, f, grow))
-		fresh.lens = make([]uint32, 0, slotsPerBucket)
 	} else {
 		text := make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
 		fresh.text, fresh.lens = s.loadText(blk, text)
@@ -109,10 +105,10 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 
 // loadText copies the text of a block to dst, whose length is blk.size(), and returns it with the
 // slot lengths.
-func (s *Store) loadText(blk *block, dst []byte) ([]byte, []uint32) {
+func (s *Store) loadText(blk *block, dst []byte) ([]byte, slotLens) {
 	if r := blk.raw.Load(); r != nil {
 		copy(dst, r.text)
-		return dst, slices.Clone(r.lens)
+		return dst, r.lens
 	}
 	s.counts.Decompressions++
 	ct := blk.compressed.Load()
@@ -198,7 +194,7 @@ func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 
 	all, present := src.used&^mask == 0, src.familiesOf(mask)
 	for f, blk := range src.blocks {
-		copySlots := func(text []byte, lens []uint32) {
+		copySlots := func(text []byte, lens slotLens) {
 			for i, n := range lens {
 				if n > 0 && mask>>i&1 == 1 {
 					s.edit(dst, f, to[i], text[:n])

@@ -58,25 +58,15 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 // matches reports whether the block of family f has text in exactly those slots whose fingerprints
 // include f.
 func (b *bucket) matches(f int, ct *compressedText) bool {
+	lens, ok := parseLens(ct.buf[ct.dataLen:])
 	var total uint64
-	slot := 0
-	for lens := ct.buf[ct.dataLen:]; len(lens) > 0; slot++ {
-		n, width := binary.Uvarint(lens)
-		if width <= 0 || n > math.MaxUint32 || slot >= slotsPerBucket {
+	for i, n := range lens {
+		if has := i < len(b.slots) && b.slots[i].fingerprints.has(f); has != (n > 0) {
 			return false
 		}
-		if has := slot < len(b.slots) && b.used>>slot&1 == 1 && b.slots[slot].fingerprints.has(f); has != (n > 0) {
-			return false
-		}
-		total += n
-		lens = lens[width:]
+		total += uint64(n)
 	}
-	for ; slot < len(b.slots); slot++ {
-		if b.slots[slot].fingerprints.has(f) {
-			return false
-		}
-	}
-	return total == uint64(ct.size) && total > 0
+	return ok && total == uint64(ct.size) && total > 0
 }
 
 // Load fills an empty store with saved buckets. key is the Key of the store that they were saved

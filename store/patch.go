@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
 	"sync"
@@ -84,21 +83,9 @@ func (ct *compressedText) replace(mask uint64, text []byte) {
 
 // textLen is how many bytes of text the slots of the mask have in total.
 func (ct *compressedText) textLen(mask uint64) (sum uint32) {
-	if ct.patch != nil {
-		for _, t := range ct.patch.texts {
-			if mask>>t.slot&1 == 1 {
-				sum += uint32(len(t.text))
-				mask &^= 1 << t.slot
-			}
-		}
-	}
-	lens := ct.buf[ct.dataLen:]
-	for next := 0; mask != 0; mask &= mask - 1 {
-		slot := bits.TrailingZeros64(mask)
-		lens = skipLens(lens, slot-next)
-		n, width := binary.Uvarint(lens)
-		sum += uint32(n)
-		lens, next = lens[max(width, 0):], slot+1
+	lens := ct.lens()
+	for i := range slotsOf(mask) {
+		sum += lens[i]
 	}
 	return sum
 }
@@ -128,33 +115,20 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 	return true
 }
 
-// applyLens returns the slot lengths with the patch, given those of the compressed text.
-func (t *patch) applyLens(lens []uint32) []uint32 {
-	for _, one := range t.texts {
-		if one.slot >= len(lens) {
-			lens = append(lens, make([]uint32, one.slot+1-len(lens))...)
-		}
-		lens[one.slot] = uint32(len(one.text))
-	}
-	return lens
-}
-
 // apply writes the text with the patch to dst, given the text below it and the slot lengths of
 // that.
-func (t *patch) apply(dst, base []byte, lens []uint32) {
+func (t *patch) apply(dst, base []byte, lens slotLens) {
 	var texts [slotsPerBucket]*patchText
 	for i := range t.texts {
 		texts[t.texts[i].slot] = &t.texts[i]
 	}
-	for i := range slotsPerBucket {
-		var old []byte
-		if i < len(lens) {
-			old, base = base[:lens[i]], base[lens[i]:]
-		}
+	for i, n := range lens {
+		text := base[:n]
+		base = base[n:]
 		if texts[i] != nil {
-			old = texts[i].text
+			text = texts[i].text
 		}
-		dst = dst[copy(dst, old):]
+		dst = dst[copy(dst, text):]
 	}
 }
 
@@ -172,7 +146,8 @@ func (t *patch) recompress(blk *block) *compressedText {
 	if err := s.budget.codec.decompress(*text, ct); err != nil {
 		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in loadText
 	}
-	q := s.budget.codec.compress(*text, ct.lens())
+	lens := ct.lens()
+	q := s.budget.codec.compress(*text, &lens)
 	s.setCompressed(t.home, t.family, blk, q)
 	return q
 }
