@@ -20,19 +20,27 @@ type block struct {
 	compressed atomic.Pointer[compressedText]
 }
 
-// rawText is the editable form. Until the block is frozen, the store's mutex guards every field but
-// compressMu. Afterwards text and lens are read-only.
-type rawText struct {
-	text []byte // lines in slot order
-	lens slotLens
-
-	home       *bucket // bucket of the block, for setCompressed
-	family     int
-	epoch      uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
-	frozen     bool          // being compressed
-	quietSince time.Duration // age of the store at the first sweep after the last write; 0 before that sweep
+// editState belongs to what can be edited until the block is frozen: raw text, or a patch. The
+// store's mutex guards every field but compressMu.
+type editState struct {
+	home   *bucket // bucket of the block, for setCompressed
+	family int
+	epoch  uint64 // Store.epoch at creation; if that is larger now, a snapshot holds the block
+	frozen bool   // being compressed
+	// sweptAt is the age of the store at the first sweep after the last write of raw text, or after
+	// the first change in a patch. It is 0 before that sweep.
+	sweptAt time.Duration
 
 	compressMu sync.Mutex // held during compression, so that the text is compressed only once
+}
+
+func (e *editState) editable(epoch uint64) bool { return e.epoch == epoch && !e.frozen }
+
+// rawText is the editable form. Once the block is frozen, it is read-only.
+type rawText struct {
+	editState
+	text []byte // lines in slot order
+	lens slotLens
 }
 
 // slotLens is how many bytes of a text each slot has.
@@ -87,10 +95,30 @@ func (blk *block) size() int {
 	return int(blk.compressed.Load().size)
 }
 
+func (blk *block) isRaw() bool { return blk.raw.Load() != nil }
+
+// editState returns the state of the raw text or of the patch, or nil if the block has neither.
+func (blk *block) editState() *editState {
+	if r := blk.raw.Load(); r != nil {
+		return &r.editState
+	}
+	if t := blk.compressed.Load().patch; t != nil {
+		return &t.editState
+	}
+	return nil
+}
+
+// freeze keeps the text from being edited. The caller holds the mutex of the store.
+func (blk *block) freeze() {
+	if e := blk.editState(); e != nil {
+		e.frozen = true
+	}
+}
+
 // staticBlock returns a frozen block with both forms, for headers and the end of the exposition.
 func staticBlock(text []byte, c *codec) *block {
 	blk := new(block)
-	blk.raw.Store(&rawText{text: text, frozen: true})
+	blk.raw.Store(&rawText{text: text})
 	blk.compressed.Store(c.compress(text, &slotLens{}))
 	return blk
 }

@@ -74,9 +74,7 @@ func (s *Store) copyBlocks(number int) (blocks []blockCopy, more bool) {
 			c.raw = slices.Clone(r.text)
 		} else {
 			c.compressed = blk.compressed.Load()
-			if t := c.compressed.patch; t != nil {
-				t.frozen = true
-			}
+			blk.freeze()
 		}
 		blocks = append(blocks, c)
 	}

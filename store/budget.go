@@ -81,6 +81,6 @@ func (g *Budget) victim() *bucket {
 // evict compresses buckets until memory is within the limit. The caller holds no lock.
 func (g *Budget) evict() {
 	for b := g.victim(); b != nil; b = g.victim() {
-		b.store.compressBucket(b, func(*rawText) bool { return true })
+		b.store.compressBucket(b, (*block).isRaw)
 	}
 }

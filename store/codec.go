@@ -100,6 +100,22 @@ func (c *codec) decompress(dst []byte, ct *compressedText) error {
 	return nil
 }
 
+// mustDecompress is decompress for text that we need.
+func (c *codec) mustDecompress(dst []byte, ct *compressedText) {
+	if err := c.decompress(dst, ct); err != nil {
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // data that we compressed must be readable
+	}
+}
+
+// recompress merges the patch of ct into its text.
+func (c *codec) recompress(ct *compressedText) *compressedText {
+	text := c.buffer(int(ct.size))
+	defer c.texts.Put(text)
+	c.mustDecompress(*text, ct)
+	lens := ct.lens()
+	return c.compress(*text, &lens)
+}
+
 // decompressBase writes the text without the patch to dst.
 func (c *codec) decompressBase(dst []byte, ct *compressedText) error {
 	r, _ := c.readers.Get().(*decompressor)

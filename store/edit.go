@@ -83,14 +83,14 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	if blk != nil {
 		r = blk.raw.Load()
 	}
-	if r != nil && r.epoch == s.epoch && !r.frozen {
+	if r != nil && r.editable(s.epoch) {
 		if need := len(r.text) + grow; need > cap(r.text) {
 			r.text = append(make([]byte, 0, s.blockCapacity(b, f, need)), r.text...)
 		}
-		r.quietSince = 0
+		r.sweptAt = 0
 		return r
 	}
-	fresh := &rawText{home: b, family: f, epoch: s.epoch}
+	fresh := &rawText{editState: editState{home: b, family: f, epoch: s.epoch}}
 	if blk == nil {
 		fresh.text = make([]byte, 0, s.blockCapacity(b, f, grow))
 	} else {
@@ -112,9 +112,7 @@ func (s *Store) loadText(blk *block, dst []byte) ([]byte, slotLens) {
 	}
 	s.counts.Decompressions++
 	ct := blk.compressed.Load()
-	if err := s.budget.codec.decompress(dst, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // data that we compressed must be readable
-	}
+	s.budget.codec.mustDecompress(dst, ct)
 	return dst, ct.lens()
 }
 

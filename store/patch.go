@@ -3,8 +3,6 @@ package store
 import (
 	"math/bits"
 	"slices"
-	"sync"
-	"time"
 )
 
 // maxPatches is how many slots of a compressed block a patch may change. Beyond that, decompressing
@@ -16,26 +14,15 @@ const maxPatches = 32
 // changes of a block at once. Like raw text, a patch can be changed until the block is frozen. The
 // store's mutex guards it.
 type patch struct {
-	home         *bucket // bucket of the block, for setCompressed
-	family       int
-	epoch        uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
-	frozen       bool          // being read or merged
-	texts        []patchText   // at most one per slot
-	baseSize     uint32        // bytes of uncompressed text below the patch
-	textBytes    int           // memory of texts
-	patchedSince time.Duration // age of the store at the first sweep after the first change; 0 before that sweep
-
-	compressMu sync.Mutex // held during recompression, so that the text is compressed only once
+	editState
+	texts     []patchText // at most one per slot
+	baseSize  uint32      // bytes of uncompressed text below the patch
+	textBytes int         // memory of texts
 }
 
 type patchText struct {
 	slot int
 	text []byte // owned by the store; immutable, because older patches of the block may share it
-}
-
-// hasWritablePatch reports whether there is a patch that can be changed in place.
-func (ct *compressedText) hasWritablePatch(epoch uint64) bool {
-	return ct.patch != nil && ct.patch.epoch == epoch && !ct.patch.frozen
 }
 
 // copyForPatch returns a copy of the text for a new block of family f of b, with a patch that can
@@ -44,11 +31,11 @@ func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compress
 	next := &struct { // one allocation for text and patch
 		compressedText
 		overlay patch
-	}{compressedText: *ct, overlay: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
+	}{compressedText: *ct, overlay: patch{editState: editState{home: b, family: f, epoch: epoch}, baseSize: ct.size}}
 	next.patch = &next.overlay
 	if t := ct.patch; t != nil {
 		next.overlay.baseSize, next.overlay.textBytes = t.baseSize, t.textBytes
-		next.overlay.patchedSince = t.patchedSince
+		next.overlay.sweptAt = t.sweptAt
 		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
 	return &next.compressedText
@@ -102,7 +89,7 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 		return false
 	}
 	s.account(b, usage(blk).negated())
-	if !ct.hasWritablePatch(s.epoch) {
+	if ct.patch == nil || !ct.patch.editable(s.epoch) {
 		ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
 		blk.compressed.Store(ct)
 		b.blocks[f] = blk
@@ -130,24 +117,4 @@ func (t *patch) apply(dst, base []byte, lens slotLens) {
 		}
 		dst = dst[copy(dst, text):]
 	}
-}
-
-// recompress merges the patch into the compressed text of its block and returns the result.
-func (t *patch) recompress(blk *block) *compressedText {
-	t.compressMu.Lock()
-	defer t.compressMu.Unlock()
-	ct := blk.compressed.Load()
-	if ct.patch == nil {
-		return ct
-	}
-	s := t.home.store
-	text := s.budget.codec.buffer(int(ct.size))
-	defer s.budget.codec.texts.Put(text)
-	if err := s.budget.codec.decompress(*text, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in loadText
-	}
-	lens := ct.lens()
-	q := s.budget.codec.compress(*text, &lens)
-	s.setCompressed(t.home, t.family, blk, q)
-	return q
 }

@@ -75,12 +75,8 @@ func (s *Store) captureBucket(number int, dst []byte) (slots []byte, blocks []*b
 		if blk == nil {
 			continue
 		}
+		blk.freeze()
 		blocks[f] = blk
-		if r := blk.raw.Load(); r != nil {
-			r.frozen = true
-		} else if t := blk.compressed.Load().patch; t != nil {
-			t.frozen = true
-		}
 	}
 	return dst, blocks, true
 }

@@ -100,7 +100,7 @@ func (s *Store) Put(o Object, l *Lines) (changed bool) {
 	full, changed := s.put(o, l, fresh)
 	s.mu.Unlock()
 	if full != nil {
-		s.compressBucket(full, func(*rawText) bool { return true })
+		s.compressBucket(full, (*block).isRaw)
 	}
 	s.budget.evict()
 	return changed
