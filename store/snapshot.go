@@ -43,7 +43,7 @@ func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
 	locations := map[string][]familyRef{} // of each family
 	capacity := 1
 	for n, s := range stores {
-		blocks[n] = s.visibleBlocks(nil)
+		blocks[n] = s.visibleBlocks()
 		capacity += (len(blocks[n]) + 1) * len(s.families)
 		for i, family := range s.families {
 			locations[family.Name] = append(locations[family.Name], familyRef{n, i})
@@ -96,8 +96,8 @@ func (snap *Snapshot) add(blk *block) {
 	snap.size += int64(blk.size())
 }
 
-// visibleBlocks appends the blocks of each visible bucket. The blocks are frozen from then on.
-func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
+// visibleBlocks returns the blocks of each visible bucket. The blocks are frozen from then on.
+func (s *Store) visibleBlocks() (blocks [][]*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
