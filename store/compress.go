@@ -33,13 +33,11 @@ func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Compressions++
-	if !b.holds(f, blk) {
+	if b.holds(f, blk) {
+		s.changeBlock(b, f, func() { blk.compressed.Store(ct) })
+	} else {
 		blk.compressed.Store(ct)
-		return
 	}
-	s.account(b, usage(blk).negated())
-	blk.compressed.Store(ct)
-	s.account(b, usage(blk))
 }
 
 // holds reports whether blk is still the block of family f.
@@ -68,9 +66,7 @@ func (s *Store) compressBucket(b *bucket, pick func(blk *block) bool) {
 	defer s.mu.Unlock()
 	for f, blk := range picked {
 		if blk != nil && b.holds(f, blk) {
-			s.account(b, usage(blk).negated())
-			blk.raw.Store(nil)
-			s.account(b, usage(blk))
+			s.changeBlock(b, f, func() { blk.raw.Store(nil) })
 		}
 	}
 	s.budget.update(b, false)

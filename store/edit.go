@@ -35,23 +35,34 @@ func (s *Store) newBucket(p Partition) *bucket {
 		s.buckets = append(s.buckets, b)
 	}
 	s.setPartition(b, p)
-	s.account(b, totals{buckets: 1})
+	s.account(b, 1, totals{buckets: 1})
 	return b
 }
 
 // discard removes a bucket from the store. Snapshots keep its blocks.
 func (s *Store) discard(b *bucket) {
-	s.account(b, b.totals.negated())
+	s.account(b, -1, b.totals)
 	s.buckets[b.number] = nil
 	s.freeNumbers = append(s.freeNumbers, b.number)
 	b.used, b.slots, b.blocks = 0, nil, nil
 	s.budget.update(b, false)
 }
 
-// account adds d to the totals of the bucket and of the store.
-func (s *Store) account(b *bucket, d totals) {
-	b.totals.add(d)
-	s.totalsOf(b).add(d)
+// account adds d to the totals of the bucket and of the store, a number of times.
+func (s *Store) account(b *bucket, times int, d totals) {
+	b.totals.add(times, d)
+	s.totalsOf(b).add(times, d)
+}
+
+// changeBlock calls change, which changes the block of a family or replaces it, and updates the
+// totals. A block that has lost all text is removed.
+func (s *Store) changeBlock(b *bucket, f int, change func()) {
+	s.account(b, -1, usage(b.blocks[f]))
+	change()
+	if blk := b.blocks[f]; blk != nil && blk.size() == 0 {
+		b.blocks[f] = nil
+	}
+	s.account(b, 1, usage(b.blocks[f]))
 }
 
 // edit replaces the text of one object in one block.
@@ -62,17 +73,9 @@ func (s *Store) edit(b *bucket, f, slot int, text []byte) {
 	s.rewriteBlock(b, f, len(text), func(r *rawText) { r.splice(slot, text) })
 }
 
-// rewriteBlock makes a block editable, calls change on its text, and updates the totals. change may
-// add up to grow bytes.
+// rewriteBlock makes a block editable and calls change on its text. change may add up to grow bytes.
 func (s *Store) rewriteBlock(b *bucket, f, grow int, change func(r *rawText)) {
-	before := usage(b.blocks[f])
-	r := s.writableRaw(b, f, grow)
-	change(r)
-	if len(r.text) == 0 {
-		b.blocks[f] = nil
-	}
-	s.account(b, before.negated())
-	s.account(b, usage(b.blocks[f]))
+	s.changeBlock(b, f, func() { change(s.writableRaw(b, f, grow)) })
 }
 
 // writableRaw returns the raw form of a block with capacity for grow more bytes. A frozen or
@@ -175,7 +178,7 @@ func (s *Store) releaseSlots(b *bucket, mask uint64) {
 		b.slots[i] = slot{}
 	}
 	b.used &^= mask
-	s.account(b, totals{objects: -bits.OnesCount64(mask)})
+	s.account(b, -1, totals{objects: bits.OnesCount64(mask)})
 	s.budget.update(b, true)
 }
 
@@ -188,7 +191,7 @@ func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 		dst.slots[to[i]] = src.slots[i]
 		s.index[src.slots[i].id] = slotRefOf(dst, to[i])
 	}
-	s.account(dst, totals{objects: bits.OnesCount64(mask)})
+	s.account(dst, 1, totals{objects: bits.OnesCount64(mask)})
 
 	all, present := src.used&^mask == 0, src.familiesOf(mask)
 	for f, blk := range src.blocks {

@@ -174,7 +174,7 @@ func verify(t testing.TB, s *Store) {
 		}
 		sum := totals{objects: b.count(), buckets: 1}
 		for f, blk := range b.blocks {
-			sum.add(usage(blk))
+			sum.add(1, usage(blk))
 			verifyBlock(t, b, f, blk)
 		}
 		if sum != b.totals {
@@ -195,9 +195,9 @@ func verify(t testing.TB, s *Store) {
 		}
 		verifyPartition(t, s, b)
 		if b.visible {
-			visible.add(sum)
+			visible.add(1, sum)
 		} else {
-			hidden.add(sum)
+			hidden.add(1, sum)
 		}
 	}
 	if visible != s.visibleTotals || hidden != s.hiddenTotals {

@@ -83,9 +83,9 @@ func (s *Store) Load(key HashKey, saved []*SavedBucket) {
 		b.number, b.seq = uint32(len(s.buckets)), s.lastSeq
 		s.buckets = append(s.buckets, b)
 		s.setPartition(b, 0)
-		s.account(b, totals{buckets: 1, objects: b.count()})
+		s.account(b, 1, totals{buckets: 1, objects: b.count()})
 		for _, blk := range b.blocks {
-			s.account(b, usage(blk))
+			s.account(b, 1, usage(blk))
 		}
 		for i := range slotsOf(b.used) {
 			b.slots[i].mark = s.mark

@@ -88,17 +88,14 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 	if !ct.canPatch(mask) {
 		return false
 	}
-	s.account(b, usage(blk).negated())
-	if ct.patch == nil || !ct.patch.editable(s.epoch) {
-		ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
-		blk.compressed.Store(ct)
-		b.blocks[f] = blk
-	}
-	ct.replace(mask, text)
-	if ct.size == 0 {
-		b.blocks[f] = nil
-	}
-	s.account(b, usage(b.blocks[f]))
+	s.changeBlock(b, f, func() {
+		if ct.patch == nil || !ct.patch.editable(s.epoch) {
+			ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
+			blk.compressed.Store(ct)
+			b.blocks[f] = blk
+		}
+		ct.replace(mask, text)
+	})
 	return true
 }
 

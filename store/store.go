@@ -128,7 +128,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket, chang
 		b = s.target(partition)
 		i = b.allocSlot()
 		s.index[o.ID] = slotRefOf(b, i)
-		s.account(b, totals{objects: 1})
+		s.account(b, 1, totals{objects: 1})
 	}
 	slot := &b.slots[i]
 	if o.Version > slot.version {
