@@ -18,16 +18,12 @@ var ErrMoved = errors.New("objects have moved between buckets")
 // emit runs. It compresses what a gzip scrape would compress.
 func (s *Store) Save(emit func(bucket []byte) error) error {
 	s.partitionMu.Lock() // waits until a sweep has merged its buckets
+	s.saving.Add(1)
+	defer s.saving.Add(-1)
 	s.mu.Lock()
-	s.saving++
 	moves := s.moves
 	s.mu.Unlock()
 	s.partitionMu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.saving--
-	}()
 	var buf []byte
 	for n, more := 0, true; more; n++ {
 		var blocks []*block

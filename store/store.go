@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type Store struct {
 	created  time.Time // see age
 	key      HashKey   // of fingerprints
 
-	partitionMu sync.Mutex // held while objects move between buckets: SetPartitioning, SetVisible, merging
+	partitionMu sync.Mutex   // held while objects move between buckets: SetPartitioning, SetVisible, merging
+	saving      atomic.Int32 // calls of Save in progress; no merging begins meanwhile
 
 	mu          sync.Mutex // guards the fields below and everything reachable from them, except frozen blocks
 	index       map[ID]slotRef
@@ -26,7 +28,6 @@ type Store struct {
 	epoch       uint64                 // snapshots taken; see rawText.epoch
 	mark        uint32                 // calls of Retain and Compare; see slot.mark
 	moves       uint64                 // calls of moveObjects
-	saving      int                    // calls of Save in progress; buckets are not merged meanwhile
 	sizeHints   []int                  // per family: size of its block in the last bucket that became full
 
 	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age

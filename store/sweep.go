@@ -46,7 +46,7 @@ func (s *Store) mergeBuckets() {
 		return
 	}
 	defer s.partitionMu.Unlock()
-	if s.isSaving() {
+	if s.saving.Load() > 0 {
 		return
 	}
 	var targets [maxPartitions]*bucket
@@ -62,11 +62,4 @@ func (s *Store) mergeBuckets() {
 		}
 		targets[b.partition] = b
 	})
-}
-
-// isSaving reports whether Save is running. It cannot begin while the caller holds partitionMu.
-func (s *Store) isSaving() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.saving > 0
 }
