@@ -28,9 +28,8 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 		return nil, fmt.Errorf("%w: slots %x, expiring %x", errMalformed, used, expiring)
 	}
 	b.slots = make([]slot, bits.Len64(used))
-	words := make(fingerprints, 0, p.countWords(b.count(), bitmapWords(len(s.families)))) // of all slots: one allocation
 	for i := range slotsOf(used) {
-		words = p.slot(&b.slots[i], words, len(s.families))
+		p.slot(&b.slots[i], len(s.families))
 	}
 	for last := -1; len(p.data) > 0 && !p.failed; {
 		f := p.uvarint(math.MaxInt32)
@@ -152,47 +151,27 @@ func (p *parser) uvarint(limit uint64) int {
 	return int(n)
 }
 
-// slotHeader is how many bytes a slot takes before its fingerprints.
-const slotHeader = len(ID{}) + 8 + 8 + 4
-
-// countWords returns how many words of fingerprints the next slots have, without decoding them. The
-// number is too small if data ends too early.
-func (p parser) countWords(slots, bitmap int) (words int) {
-	for range slots {
-		hashes := 0
-		p.next(slotHeader)
-		for range bitmap {
-			hashes += bits.OnesCount64(p.uint64())
-		}
-		if p.next(8 * hashes); p.failed {
-			return words
-		}
-		words += bitmap + hashes
+// appendWords decodes n words.
+func (p *parser) appendWords(dst fingerprints, n int) fingerprints {
+	for part := p.next(8 * n); len(part) > 0; part = part[8:] {
+		dst = append(dst, binary.LittleEndian.Uint64(part))
 	}
-	return words
+	return dst
 }
 
-// slot decodes a slot. It appends the fingerprints to words, of which the slot keeps a part.
-func (p *parser) slot(sl *slot, words fingerprints, families int) fingerprints {
+// slot decodes a slot.
+func (p *parser) slot(sl *slot, families int) {
 	copy(sl.id[:], p.next(len(ID{})))
 	sl.hash, sl.version, sl.source = p.uint64(), p.uint64(), p.uint32()
-	start, hashes := len(words), 0
-	for range bitmapWords(families) {
-		word := p.uint64()
-		words, hashes = append(words, word), hashes+bits.OnesCount64(word)
+	var stack [8]uint64
+	bitmap, hashes := p.appendWords(stack[:0], bitmapWords(families)), 0
+	for _, word := range bitmap {
+		hashes += bits.OnesCount64(word)
 	}
-	if n := len(words); families%64 != 0 && n > start && words[n-1]>>(families%64) != 0 {
+	if n := len(bitmap); families%64 != 0 && n > 0 && bitmap[n-1]>>(families%64) != 0 {
 		p.failed = true // a family that does not exist
 	}
-	if hashes > len(p.data)/8 {
-		p.failed = true
-		return words
-	}
-	for range hashes {
-		words = append(words, p.uint64())
-	}
-	sl.fingerprints = words[start:len(words):len(words)]
-	return words
+	sl.fingerprints = p.appendWords(append(make(fingerprints, 0, len(bitmap)+hashes), bitmap...), hashes)
 }
 
 // block decodes a block after the number of its family.
