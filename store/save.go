@@ -64,7 +64,7 @@ func (s *Store) captureBucket(number int, dst []byte) (slots []byte, blocks []*b
 	dst = binary.LittleEndian.AppendUint64(dst, b.used)
 	dst = binary.LittleEndian.AppendUint64(dst, expiring)
 	for i := range slotsOf(b.used) {
-		dst = appendSlot(dst, &b.slots[i], bitmapWords(len(s.families)))
+		dst = appendSlot(dst, &b.slots[i])
 	}
 	blocks = make([]*block, len(b.blocks))
 	for f, blk := range b.blocks {
@@ -77,16 +77,12 @@ func (s *Store) captureBucket(number int, dst []byte) (slots []byte, blocks []*b
 	return dst, blocks, true
 }
 
-// appendSlot encodes a slot. An object without text may have no bitmap.
-func appendSlot(dst []byte, sl *slot, bitmap int) []byte {
+// appendSlot encodes a slot.
+func appendSlot(dst []byte, sl *slot) []byte {
 	dst = append(dst, sl.id[:]...)
 	dst = binary.LittleEndian.AppendUint64(dst, sl.hash)
 	dst = binary.LittleEndian.AppendUint64(dst, sl.version)
 	dst = binary.LittleEndian.AppendUint32(dst, sl.source)
-	for len(sl.fingerprints) == 0 && bitmap > 0 {
-		dst = binary.LittleEndian.AppendUint64(dst, 0)
-		bitmap--
-	}
 	for _, word := range sl.fingerprints {
 		dst = binary.LittleEndian.AppendUint64(dst, word)
 	}
