@@ -53,7 +53,7 @@ func (e *EventReader) Next() (Event, error) {
 		}
 		// As the first byte of a length, each of these would mean more than 16 MiB.
 		if first[0] == '{' || first[0] == '\n' || first[0] == ' ' {
-			e.json = newJSONReader(e.br)
+			e.json = &jsonReader{br: e.br}
 		}
 		e.read = true
 	}
@@ -118,17 +118,10 @@ func (ev *Event) open(frame []byte) error {
 
 // internEventType avoids an allocation for the known event types.
 func internEventType(b []byte) string {
-	switch string(b) {
-	case "ADDED":
-		return "ADDED"
-	case "MODIFIED":
-		return "MODIFIED"
-	case "DELETED":
-		return "DELETED"
-	case "BOOKMARK":
-		return "BOOKMARK"
-	case "ERROR":
-		return "ERROR"
+	for _, known := range [...]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"} {
+		if string(b) == known {
+			return known
+		}
 	}
 	return string(b)
 }

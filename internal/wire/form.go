@@ -3,7 +3,6 @@ package wire
 import (
 	"io"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -55,12 +54,6 @@ func (f Form) table() *table {
 		return nil
 	}
 	return &table{form: f, column: unknownColumn}
-}
-
-// ReadList is [ReadList] for a response in this form. Each row of a Table is passed to visit as an object that has the
-// metadata and the field that the column shows.
-func (f Form) ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
-	return readList(r, f.table(), visit)
 }
 
 // NewEventReader is [NewEventReader] for a watch in this form.

@@ -24,11 +24,13 @@ const MaxObject = 16 << 20
 // or after the items; it is complete if the error is nil. A body that ends
 // early gives io.ErrUnexpectedEOF. An error of visit ends the reading.
 func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
-	return readList(r, nil, visit)
+	return Form{}.ReadList(r, visit)
 }
 
-// readList reads a Table if t is not nil, and otherwise a list of objects.
-func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+// ReadList is [ReadList] for a response in this form. Each row of a Table is passed to visit as an object that has the
+// metadata and the field that the column shows.
+func (f Form) ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+	t := f.table() // nil if a list of objects is expected
 	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
 	switch {
@@ -183,7 +185,7 @@ func (p *partReader) release() {
 // readJSONList reads the members of a JSON list from the stream, and its items one by one.
 func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
-	r := newJSONReader(br)
+	r := &jsonReader{br: br}
 	err := r.each('{', '}', func() error {
 		name, err := r.name()
 		if err != nil {
