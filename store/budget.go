@@ -47,7 +47,7 @@ func (g *Budget) RawBytes() int64 { return g.raw.Load() }
 func (g *Budget) update(b *bucket, written bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, now := b.lru, b.totals.raw
+	l, now := &b.lru, b.totals.raw
 	g.raw.Add(now - l.raw)
 	l.raw = now
 	switch {

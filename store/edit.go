@@ -26,7 +26,7 @@ func (s *Store) target(p Partition) *bucket {
 
 func (s *Store) newBucket(p Partition) *bucket {
 	s.lastSeq++
-	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families)), lru: new(lruEntry)}
+	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families))}
 	if n := len(s.freeNumbers); n > 0 {
 		b.number, s.freeNumbers = s.freeNumbers[n-1], s.freeNumbers[:n-1]
 		s.buckets[b.number] = b

@@ -23,7 +23,7 @@ type SavedBucket struct {
 func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 	p := parser{data: data}
 	used, expiring := p.uint64(), p.uint64()
-	b := &bucket{store: s, used: used, blocks: make([]*block, len(s.families)), lru: new(lruEntry)}
+	b := &bucket{store: s, used: used, blocks: make([]*block, len(s.families))}
 	if p.failed || used == 0 || expiring&^used != 0 {
 		return nil, fmt.Errorf("%w: slots %x, expiring %x", errMalformed, used, expiring)
 	}
