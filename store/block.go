@@ -26,7 +26,7 @@ type editState struct {
 	home   *bucket // bucket of the block, for setCompressed
 	family int
 	epoch  uint64 // Store.epoch at creation; if that is larger now, a snapshot holds the block
-	frozen bool   // being compressed
+	frozen bool   // being compressed or saved
 	// sweptAt is the age of the store at the first sweep after the last write of raw text, or after
 	// the first change in a patch. It is 0 before that sweep.
 	sweptAt time.Duration

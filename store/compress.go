@@ -23,18 +23,18 @@ func (blk *block) compress() *compressedText {
 	} else {
 		ct = s.budget.codec.recompress(ct)
 	}
-	s.setCompressed(e.home, e.family, blk, ct)
+	s.setCompressed(e, blk, ct)
 	return ct
 }
 
-// setCompressed sets the compressed form of a block of family f of b. An edit may have replaced the
-// block in its bucket meanwhile.
-func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) {
+// setCompressed sets the compressed form of a block whose raw text or patch has the state e. An edit
+// may have replaced the block in its bucket meanwhile.
+func (s *Store) setCompressed(e *editState, blk *block, ct *compressedText) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Compressions++
-	if b.holds(f, blk) {
-		s.changeBlock(b, f, func() { blk.compressed.Store(ct) })
+	if e.home.holds(e.family, blk) {
+		s.changeBlock(e.home, e.family, func() { blk.compressed.Store(ct) })
 	} else {
 		blk.compressed.Store(ct)
 	}
@@ -47,26 +47,24 @@ func (b *bucket) holds(f int, blk *block) bool { return f < len(b.blocks) && b.b
 // holds no lock.
 func (s *Store) compressBucket(b *bucket, pick func(blk *block) bool) {
 	s.mu.Lock()
-	picked := make([]*block, len(b.blocks))
-	for f, blk := range b.blocks {
+	var picked []*block
+	for _, blk := range b.blocks {
 		if blk != nil && pick(blk) {
 			blk.freeze()
-			picked[f] = blk
+			picked = append(picked, blk)
 		}
 	}
 	s.mu.Unlock()
 
 	for _, blk := range picked {
-		if blk != nil {
-			blk.compress()
-		}
+		blk.compress()
 	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for f, blk := range picked {
-		if blk != nil && b.holds(f, blk) {
-			s.changeBlock(b, f, func() { blk.raw.Store(nil) })
+	for _, blk := range picked {
+		if r := blk.raw.Load(); r != nil && b.holds(r.family, blk) {
+			s.changeBlock(b, r.family, func() { blk.raw.Store(nil) })
 		}
 	}
 	s.budget.update(b, false)

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // ErrMoved is returned by Save when objects have moved between buckets meanwhile: SetPartitioning
@@ -66,13 +67,11 @@ func (s *Store) captureBucket(number int, dst []byte) (slots []byte, blocks []*b
 	for i := range slotsOf(b.used) {
 		dst = appendSlot(dst, &b.slots[i])
 	}
-	blocks = make([]*block, len(b.blocks))
-	for f, blk := range b.blocks {
-		if blk == nil {
-			continue
+	blocks = slices.Clone(b.blocks)
+	for _, blk := range blocks {
+		if blk != nil {
+			blk.freeze()
 		}
-		blk.freeze()
-		blocks[f] = blk
 	}
 	return dst, blocks, true
 }
