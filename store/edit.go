@@ -97,8 +97,8 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	if blk == nil {
 		fresh.text = make([]byte, 0, s.blockCapacity(b, f, grow))
 	} else {
-		text := make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
-		fresh.text, fresh.lens = s.loadText(blk, text)
+		fresh.text = make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
+		fresh.lens = s.loadText(blk, fresh.text)
 	}
 	blk = new(block)
 	blk.raw.Store(fresh)
@@ -106,17 +106,17 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	return fresh
 }
 
-// loadText copies the text of a block to dst, whose length is blk.size(), and returns it with the
-// slot lengths.
-func (s *Store) loadText(blk *block, dst []byte) ([]byte, slotLens) {
+// loadText copies the text of a block to dst, whose length is blk.size(), and returns the slot
+// lengths.
+func (s *Store) loadText(blk *block, dst []byte) slotLens {
 	if r := blk.raw.Load(); r != nil {
 		copy(dst, r.text)
-		return dst, r.lens
+		return r.lens
 	}
 	s.counts.Decompressions++
 	ct := blk.compressed.Load()
 	s.budget.codec.mustDecompress(dst, ct)
-	return dst, ct.lens()
+	return ct.lens()
 }
 
 // blockCapacity returns the capacity to allocate for a block that now needs the given number of
@@ -193,23 +193,21 @@ func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 	}
 	s.account(dst, 1, totals{objects: bits.OnesCount64(mask)})
 
-	all, present := src.used&^mask == 0, src.familiesOf(mask)
-	for f, blk := range src.blocks {
-		copySlots := func(text []byte, lens slotLens) {
-			for i, n := range lens {
+	present := src.familiesOf(mask)
+	for f := range src.blocks {
+		if !present.has(f) {
+			continue
+		}
+		s.rewriteBlock(src, f, 0, func(r *rawText) {
+			text := r.text
+			for i, n := range r.lens {
 				if n > 0 && mask>>i&1 == 1 {
 					s.edit(dst, f, to[i], text[:n])
 				}
 				text = text[n:]
 			}
-		}
-		switch {
-		case !present.has(f):
-		case all: // src will be discarded, so its block need not be edited
-			copySlots(s.loadText(blk, make([]byte, blk.size())))
-		default:
-			s.rewriteBlock(src, f, 0, func(r *rawText) { copySlots(r.text, r.lens); r.deleteSlots(mask) })
-		}
+			r.deleteSlots(mask)
+		})
 	}
 	s.budget.update(dst, true)
 	s.releaseSlots(src, mask)
