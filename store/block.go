@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,20 +20,31 @@ type block struct {
 	compressed atomic.Pointer[compressedText]
 }
 
-// rawText is the editable form. Until the block is frozen, the store's mutex guards every field but
-// compressMu. Afterwards text and lens are read-only.
-type rawText struct {
-	text []byte   // lines in slot order
-	lens []uint32 // bytes per slot; slots past the end have none
-
-	home       *bucket // bucket of the block, for setCompressed
-	family     int
-	epoch      uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
-	frozen     bool          // being compressed
-	quietSince time.Duration // age of the store at the first sweep after the last write; 0 before that sweep
+// editState belongs to what can be edited until the block is frozen: raw text, or a patch. The
+// store's mutex guards every field but compressMu.
+type editState struct {
+	home   *bucket // bucket of the block, for setCompressed
+	family int
+	epoch  uint64 // Store.epoch at creation; if that is larger now, a snapshot holds the block
+	frozen bool   // being compressed or saved
+	// sweptAt is the age of the store at the first sweep after the last write of raw text, or after
+	// the first change in a patch. It is 0 before that sweep.
+	sweptAt time.Duration
 
 	compressMu sync.Mutex // held during compression, so that the text is compressed only once
 }
+
+func (e *editState) editable(epoch uint64) bool { return e.epoch == epoch && !e.frozen }
+
+// rawText is the editable form. Once the block is frozen, it is read-only.
+type rawText struct {
+	editState
+	text []byte // lines in slot order
+	lens slotLens
+}
+
+// slotLens is how many bytes of a text each slot has.
+type slotLens [slotsPerBucket]uint32
 
 // compressedText is the compressed form: deflate data followed by the lengths of the slots, and
 // possibly a patch. It is immutable except for the patch.
@@ -51,11 +63,19 @@ type compressedText struct {
 // data returns the deflate data, without the changes in the patch.
 func (ct *compressedText) data() []byte { return ct.buf[:ct.dataLen] }
 
-func (ct *compressedText) lens() []uint32 {
-	lens := parseLens(ct.buf[ct.dataLen:])
+func (ct *compressedText) lens() slotLens {
+	lens := ct.baseLens()
 	if ct.patch != nil {
-		lens = ct.patch.applyLens(lens)
+		for _, t := range ct.patch.texts {
+			lens[t.slot] = uint32(len(t.text))
+		}
 	}
+	return lens
+}
+
+// baseLens returns the slot lengths without the changes in the patch.
+func (ct *compressedText) baseLens() slotLens {
+	lens, _ := parseLens(ct.buf[ct.dataLen:]) // encoded by us, or checked when it was loaded
 	return lens
 }
 
@@ -75,19 +95,36 @@ func (blk *block) size() int {
 	return int(blk.compressed.Load().size)
 }
 
+func (blk *block) isRaw() bool { return blk.raw.Load() != nil }
+
+// editState returns the state of the raw text or of the patch, or nil if the block has neither.
+func (blk *block) editState() *editState {
+	if r := blk.raw.Load(); r != nil {
+		return &r.editState
+	}
+	if t := blk.compressed.Load().patch; t != nil {
+		return &t.editState
+	}
+	return nil
+}
+
+// freeze keeps the text from being edited. The caller holds the mutex of the store.
+func (blk *block) freeze() {
+	if e := blk.editState(); e != nil {
+		e.frozen = true
+	}
+}
+
 // staticBlock returns a frozen block with both forms, for headers and the end of the exposition.
 func staticBlock(text []byte, c *codec) *block {
 	blk := new(block)
-	blk.raw.Store(&rawText{text: text, frozen: true})
-	blk.compressed.Store(c.compress(text, nil))
+	blk.raw.Store(&rawText{text: text})
+	blk.compressed.Store(c.compress(text, &slotLens{}))
 	return blk
 }
 
 // splice replaces the text of a slot. The caller has ensured the capacity.
 func (r *rawText) splice(slot int, text []byte) {
-	if slot >= len(r.lens) {
-		r.lens = append(r.lens, make([]uint32, slot+1-len(r.lens))...)
-	}
 	start := 0
 	for _, n := range r.lens[:slot] {
 		start += int(n)
@@ -96,53 +133,40 @@ func (r *rawText) splice(slot int, text []byte) {
 	r.lens[slot] = uint32(len(text))
 }
 
-// deleteSlots removes the text of every slot in the mask. The text before the first of them does
-// not move, and each run of text between two of them is moved in one copy.
+// deleteSlots removes the text of every slot in the mask.
 func (r *rawText) deleteSlots(mask uint64) {
-	kept, from, at := 0, 0, 0
+	kept, at := r.text[:0], 0
 	for slot, n := range r.lens {
-		if mask>>slot&1 == 1 {
-			kept += r.moveDown(kept, from, at)
-			r.lens[slot], from = 0, at+int(n)
+		if mask>>slot&1 == 0 {
+			kept = append(kept, r.text[at:at+int(n)]...)
+		} else {
+			r.lens[slot] = 0
 		}
 		at += int(n)
 	}
-	r.text = r.text[:kept+r.moveDown(kept, from, at)]
+	r.text = kept
 }
 
-// moveDown moves text[from:to] down to offset kept and returns its length.
-func (r *rawText) moveDown(kept, from, to int) int {
-	if kept == from {
-		return to - from
+// append appends the lengths as uvarints, up to the last slot with text.
+func (lens *slotLens) append(dst []byte) []byte {
+	used := len(lens)
+	for used > 0 && lens[used-1] == 0 {
+		used--
 	}
-	return copy(r.text[kept:], r.text[from:to])
-}
-
-// appendLens appends the lengths of slots as uvarints.
-func appendLens(dst []byte, lens []uint32) []byte {
-	for _, n := range lens {
+	for _, n := range lens[:used] {
 		dst = binary.AppendUvarint(dst, uint64(n))
 	}
 	return dst
 }
 
-func parseLens(src []byte) []uint32 {
-	lens := make([]uint32, 0, slotsPerBucket)
-	for len(src) > 0 {
+// parseLens decodes what append has encoded. ok is false if it is anything else.
+func parseLens(src []byte) (lens slotLens, ok bool) {
+	for slot := 0; len(src) > 0; slot++ {
 		n, width := binary.Uvarint(src)
-		lens = append(lens, uint32(n))
-		src = src[max(width, 1):]
-	}
-	return lens
-}
-
-// skipLens returns src without its first n lengths.
-func skipLens(src []byte, n int) []byte {
-	i := 0
-	for ; n > 0 && i < len(src); i++ {
-		if src[i] < 0x80 { // last byte of a uvarint
-			n--
+		if width <= 0 || n > math.MaxUint32 || slot >= len(lens) {
+			return lens, false
 		}
+		lens[slot], src = uint32(n), src[width:]
 	}
-	return src[i:]
+	return lens, true
 }

@@ -51,40 +51,6 @@ func TestBudgetEvictsOnlyAboveItsLimit(t *testing.T) {
 	equal(t, "RawBlocks above the limit", s.Stats().RawBlocks, 6)
 }
 
-// writeSizes records the sizes of writes.
-type writeSizes []int
-
-func (c *writeSizes) Write(p []byte) (int, error) {
-	*c = append(*c, len(p))
-	return len(p), nil
-}
-
-func TestWriterWritesFullChunks(t *testing.T) {
-	f := func(part, count int, want ...int) {
-		t.Helper()
-		var got writeSizes
-		var pool chunkPool
-		w := pool.newWriter(&got)
-		for range count {
-			w.write(make([]byte, part))
-		}
-		w.flush()
-		w.flush()
-		if len(got) != len(want) || w.err != nil {
-			t.Fatalf("%d parts of %d bytes: sizes of writes %v, want %v; error %v", count, part, got, want, w.err)
-		}
-		for i := range want {
-			equal(t, "size of a write", got[i], want[i])
-		}
-	}
-	f(0, 3)
-	f(100, 1, 100)
-	f(100, 1000, chunkBytes, 100*1000-chunkBytes)
-	f(chunkBytes, 2, chunkBytes, chunkBytes)
-	f(chunkBytes/2, 2, chunkBytes)
-	f(3*chunkBytes+1, 1, chunkBytes, chunkBytes, chunkBytes, 1)
-}
-
 func TestBitmapWordsOfFingerprints(t *testing.T) {
 	for families, want := range map[int]int{0: 0, 1: 1, 63: 1, 64: 1, 65: 2, 128: 2, 129: 3} {
 		equal(t, "bitmapWords", bitmapWords(families), want)

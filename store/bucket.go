@@ -32,7 +32,7 @@ type bucket struct {
 	blocks []*block // per family, nil without text; the slice is nil once the bucket is discarded
 	totals totals
 
-	lru *lruEntry // guarded by Budget.mu
+	lru lruEntry // guarded by Budget.mu
 }
 
 // slot holds what the store knows of one object of a bucket.

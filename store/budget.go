@@ -11,11 +11,11 @@ const defaultRawBytes = 32 << 20
 
 // Budget limits the memory of raw blocks over all stores that share it. Above the limit, the
 // goroutine whose write exceeded it compresses the least recently written buckets. The budget also
-// owns the pools of compressors and decompressors. Safe for concurrent use.
+// owns the pools of compressors, decompressors and writers. Safe for concurrent use.
 type Budget struct {
-	codec  *codec
-	chunks chunkPool
-	eof    *block // last line of the OpenMetrics format
+	codec   *codec
+	writers sync.Pool // of *bufio.Writer
+	eof     *block    // last line of the OpenMetrics format
 
 	limit int64
 	raw   atomic.Int64 // written under mu
@@ -47,7 +47,7 @@ func (g *Budget) RawBytes() int64 { return g.raw.Load() }
 func (g *Budget) update(b *bucket, written bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	l, now := b.lru, b.totals.raw
+	l, now := &b.lru, b.totals.raw
 	if b.store.abandoned {
 		now = 0
 	}
@@ -97,6 +97,6 @@ func (g *Budget) victim() *bucket {
 // evict compresses buckets until memory is within the limit. The caller holds no lock.
 func (g *Budget) evict() {
 	for b := g.victim(); b != nil; b = g.victim() {
-		b.store.compressBucket(b, func(*rawText) bool { return true })
+		b.store.compressBucket(b, (*block).isRaw)
 	}
 }

@@ -111,7 +111,7 @@ func TestBudgetForgetsAbandonedStore(t *testing.T) {
 	}
 	abandoned.Abandon()
 	check("of the other store")
-	abandoned.compressBucket(evicted, func(r *rawText) bool { return r.family == 0 })
+	abandoned.compressBucket(evicted, func(blk *block) bool { return blk.isRaw() && blk.editState().family == 0 })
 	check("after an eviction")
 	abandoned.Delete(testID(slotsPerBucket))
 	check("after a deletion")

@@ -48,7 +48,7 @@ type decompressor struct {
 // compress compresses text and stores the slot lengths with it. The data ends in a sync flush, that
 // is on a byte boundary and without a final deflate block, so that the data of several blocks can
 // be concatenated.
-func (c *codec) compress(text []byte, lens []uint32) *compressedText {
+func (c *codec) compress(text []byte, lens *slotLens) *compressedText {
 	c.acquire()
 	defer c.release()
 	d, _ := c.writers.Get().(*compressor)
@@ -63,22 +63,14 @@ func (c *codec) compress(text []byte, lens []uint32) *compressedText {
 	_, _ = d.Write(text) // a bytes.Buffer returns no error
 	_ = d.Flush()
 
-	dataLen := d.out.Len()
 	var stack [slotsPerBucket * 3]byte
 	return &compressedText{
-		buf:       concat(d.out.Bytes(), appendLens(stack[:0], lens)),
-		dataLen:   uint32(dataLen),
+		buf:       slices.Concat(d.out.Bytes(), lens.append(stack[:0])),
+		dataLen:   uint32(d.out.Len()),
 		size:      uint32(len(text)),
 		crc:       crc32.ChecksumIEEE(text),
 		crcFactor: crcFactorFor(len(text)),
 	}
-}
-
-// concat returns a and b in a slice of exactly their length.
-func concat(a, b []byte) []byte {
-	buf := make([]byte, len(a)+len(b))
-	copy(buf[copy(buf, a):], b)
-	return buf
 }
 
 // buffer returns a pooled buffer of the given size. The caller returns it to c.texts.
@@ -104,8 +96,24 @@ func (c *codec) decompress(dst []byte, ct *compressedText) error {
 	if err := c.decompressBase(*base, ct); err != nil {
 		return err
 	}
-	ct.patch.apply(dst, *base, parseLens(ct.buf[ct.dataLen:]))
+	ct.patch.apply(dst, *base, ct.baseLens())
 	return nil
+}
+
+// mustDecompress is decompress for text that we need.
+func (c *codec) mustDecompress(dst []byte, ct *compressedText) {
+	if err := c.decompress(dst, ct); err != nil {
+		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // data that we compressed must be readable
+	}
+}
+
+// recompress merges the patch of ct into its text.
+func (c *codec) recompress(ct *compressedText) *compressedText {
+	text := c.buffer(int(ct.size))
+	defer c.texts.Put(text)
+	c.mustDecompress(*text, ct)
+	lens := ct.lens()
+	return c.compress(*text, &lens)
 }
 
 // decompressBase writes the text without the patch to dst.

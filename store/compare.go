@@ -1,5 +1,7 @@
 package store
 
+import "iter"
+
 // Comparison compares the objects of one source with a complete list, which takes a while to read.
 // Its methods may be called concurrently.
 type Comparison struct {
@@ -42,9 +44,9 @@ func (c *Comparison) Observe(v Version) Finding {
 		return Missing
 	}
 	slot := &b.slots[i]
-	before := slot.unmarkedSince(c.source, c.mark)
+	before := c.isExtra(slot)
 	if before {
-		slot.mark = c.mark // not s.mark: Retain may have a newer list by now, and removes what that does not name
+		slot.mark = c.mark // not s.mark: a newer list may not name the object
 	}
 	switch {
 	case slot.version < v.Version:
@@ -57,17 +59,49 @@ func (c *Comparison) Observe(v Version) Finding {
 
 // Extra returns the objects that were neither listed nor put since the comparison started, except
 // expiring ones.
-func (c *Comparison) Extra() []Version {
+func (c *Comparison) Extra() (all []Version) {
 	s := c.store
-	var all []Version
-	for _, id := range s.unmarked(c.source, c.mark) {
-		s.mu.Lock()
-		if b, i, held := s.find(id); held {
-			all = append(all, Version{ID: id, Version: b.slots[i].version})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.buckets {
+		if b == nil {
+			continue
 		}
-		s.mu.Unlock()
+		for i := range slotsOf(b.used) {
+			sl := &b.slots[i]
+			if _, expiring := s.expiring[sl.id]; !expiring && c.isExtra(sl) {
+				all = append(all, Version{ID: sl.id, Version: sl.version})
+			}
+		}
 	}
 	return all
+}
+
+// isExtra reports whether the object belongs to the source and was neither listed nor put since the
+// comparison started. The caller holds s.mu.
+func (c *Comparison) isExtra(sl *slot) bool {
+	return sl.source == c.source && int32(sl.mark-c.mark) < 0 // the counter may wrap
+}
+
+// Retain removes all objects of a source except those in ids, a complete list that was taken at the
+// given version (0 if unknown). It returns the number of removed objects. It keeps objects that
+// were put while Retain runs, objects in a newer version than the list, and expiring objects.
+func (s *Store) Retain(source uint32, version uint64, ids iter.Seq[ID]) int {
+	c := s.Compare(source)
+	for id := range ids {
+		c.Observe(Version{ID: id})
+	}
+	removed := 0
+	for _, v := range c.Extra() {
+		s.mu.Lock()
+		if b, i, held := s.find(v.ID); held && c.isExtra(&b.slots[i]) && (version == 0 || b.slots[i].version <= version) {
+			s.remove(b, 1<<i)
+			removed++
+		}
+		s.mu.Unlock()
+		s.budget.evict()
+	}
+	return removed
 }
 
 // HasExactVersion reports whether the store holds exactly this version and the object is not

@@ -6,71 +6,65 @@ package store
 // compress returns the compressed form of a frozen block and creates it if necessary. A patch is
 // merged. The raw form stays.
 func (blk *block) compress() *compressedText {
-	r := blk.raw.Load() // load raw first: it becomes nil only after compressed is set
-	switch ct := blk.compressed.Load(); {
-	case ct != nil && ct.patch != nil:
-		return ct.patch.recompress(blk)
-	case ct != nil:
+	e := blk.editState() // loads raw first: it becomes nil only after compressed is set
+	ct := blk.compressed.Load()
+	if ct != nil && ct.patch == nil {
 		return ct
 	}
-	r.compressMu.Lock()
-	defer r.compressMu.Unlock()
-	if ct := blk.compressed.Load(); ct != nil {
+	e.compressMu.Lock()
+	defer e.compressMu.Unlock()
+	if ct = blk.compressed.Load(); ct != nil && ct.patch == nil {
 		return ct
 	}
-	s := r.home.store
-	ct := s.budget.codec.compress(r.text, r.lens)
-	s.setCompressed(r.home, r.family, blk, ct)
+	s := e.home.store
+	if ct == nil {
+		r := blk.raw.Load()
+		ct = s.budget.codec.compress(r.text, &r.lens)
+	} else {
+		ct = s.budget.codec.recompress(ct)
+	}
+	s.setCompressed(e, blk, ct)
 	return ct
 }
 
-// setCompressed sets the compressed form of a block of family f of b. An edit may have replaced the
-// block in its bucket meanwhile.
-func (s *Store) setCompressed(b *bucket, f int, blk *block, ct *compressedText) {
+// setCompressed sets the compressed form of a block whose raw text or patch has the state e. An edit
+// may have replaced the block in its bucket meanwhile.
+func (s *Store) setCompressed(e *editState, blk *block, ct *compressedText) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Compressions++
-	if !b.holds(f, blk) {
+	if e.home.holds(e.family, blk) {
+		s.changeBlock(e.home, e.family, func() { blk.compressed.Store(ct) })
+	} else {
 		blk.compressed.Store(ct)
-		return
 	}
-	s.account(b, usage(blk).negated())
-	blk.compressed.Store(ct)
-	s.account(b, usage(blk))
 }
 
 // holds reports whether blk is still the block of family f.
 func (b *bucket) holds(f int, blk *block) bool { return f < len(b.blocks) && b.blocks[f] == blk }
 
-// compressBucket compresses those blocks of b whose raw text is selected by pick, and drops their
-// raw forms. The caller holds no lock.
-func (s *Store) compressBucket(b *bucket, pick func(r *rawText) bool) {
+// compressBucket compresses the blocks of b that pick selects, and drops their raw forms. The caller
+// holds no lock.
+func (s *Store) compressBucket(b *bucket, pick func(blk *block) bool) {
 	s.mu.Lock()
-	picked := make([]*block, len(b.blocks))
-	for f, blk := range b.blocks {
-		if blk == nil {
-			continue
-		}
-		if r := blk.raw.Load(); r != nil && pick(r) {
-			r.frozen = true
-			picked[f] = blk
+	var picked []*block
+	for _, blk := range b.blocks {
+		if blk != nil && pick(blk) {
+			blk.freeze()
+			picked = append(picked, blk)
 		}
 	}
 	s.mu.Unlock()
 
 	for _, blk := range picked {
-		if blk != nil {
-			blk.compress()
-		}
+		blk.compress()
 	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for f, blk := range picked {
-		if blk != nil && b.holds(f, blk) {
-			s.account(b, usage(blk).negated())
-			blk.raw.Store(nil)
-			s.account(b, usage(blk))
+	for _, blk := range picked {
+		if r := blk.raw.Load(); r != nil && b.holds(r.family, blk) {
+			s.changeBlock(b, r.family, func() { blk.raw.Store(nil) })
 		}
 	}
 	s.budget.update(b, false)

@@ -49,8 +49,7 @@
 //     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken or Save
 //     is running. Save takes it once, to wait for a merging in progress. ResetAllVersions holds it
 //     to keep objects from moving.
-//  2. rawText.compressMu and patch.compressMu: one goroutine compresses the block, others wait for
-//     the result.
+//  2. editState.compressMu: one goroutine compresses the block, others wait for the result.
 //  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never
 //     during the compression of text or the writing of Save. TakeSnapshot holds it to copy pointers,
 //     SetVisible to mark each bucket.

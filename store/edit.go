@@ -1,9 +1,6 @@
 package store
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // The methods here change blocks. Callers hold s.mu. Each method works on one or two buckets.
 
@@ -29,7 +26,7 @@ func (s *Store) target(p Partition) *bucket {
 
 func (s *Store) newBucket(p Partition) *bucket {
 	s.lastSeq++
-	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families)), lru: new(lruEntry)}
+	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families))}
 	if n := len(s.freeNumbers); n > 0 {
 		b.number, s.freeNumbers = s.freeNumbers[n-1], s.freeNumbers[:n-1]
 		s.buckets[b.number] = b
@@ -38,23 +35,34 @@ func (s *Store) newBucket(p Partition) *bucket {
 		s.buckets = append(s.buckets, b)
 	}
 	s.setPartition(b, p)
-	s.account(b, totals{buckets: 1})
+	s.account(b, 1, totals{buckets: 1})
 	return b
 }
 
 // discard removes a bucket from the store. Snapshots keep its blocks.
 func (s *Store) discard(b *bucket) {
-	s.account(b, b.totals.negated())
+	s.account(b, -1, b.totals)
 	s.buckets[b.number] = nil
 	s.freeNumbers = append(s.freeNumbers, b.number)
 	b.used, b.slots, b.blocks = 0, nil, nil
 	s.budget.update(b, false)
 }
 
-// account adds d to the totals of the bucket and of the store.
-func (s *Store) account(b *bucket, d totals) {
-	b.totals.add(d)
-	s.totalsOf(b).add(d)
+// account adds d to the totals of the bucket and of the store, a number of times.
+func (s *Store) account(b *bucket, times int, d totals) {
+	b.totals.add(times, d)
+	s.totalsOf(b).add(times, d)
+}
+
+// changeBlock calls change, which changes the block of a family or replaces it, and updates the
+// totals. A block that has lost all text is removed.
+func (s *Store) changeBlock(b *bucket, f int, change func()) {
+	s.account(b, -1, usage(b.blocks[f]))
+	change()
+	if blk := b.blocks[f]; blk != nil && blk.size() == 0 {
+		b.blocks[f] = nil
+	}
+	s.account(b, 1, usage(b.blocks[f]))
 }
 
 // edit replaces the text of one object in one block.
@@ -65,17 +73,9 @@ func (s *Store) edit(b *bucket, f, slot int, text []byte) {
 	s.rewriteBlock(b, f, len(text), func(r *rawText) { r.splice(slot, text) })
 }
 
-// rewriteBlock makes a block editable, calls change on its text, and updates the totals. change may
-// add up to grow bytes.
+// rewriteBlock makes a block editable and calls change on its text. change may add up to grow bytes.
 func (s *Store) rewriteBlock(b *bucket, f, grow int, change func(r *rawText)) {
-	before := usage(b.blocks[f])
-	r := s.writableRaw(b, f, grow)
-	change(r)
-	if len(r.text) == 0 {
-		b.blocks[f] = nil
-	}
-	s.account(b, before.negated())
-	s.account(b, usage(b.blocks[f]))
+	s.changeBlock(b, f, func() { change(s.writableRaw(b, f, grow)) })
 }
 
 // writableRaw returns the raw form of a block with capacity for grow more bytes. A frozen or
@@ -86,20 +86,19 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	if blk != nil {
 		r = blk.raw.Load()
 	}
-	if r != nil && r.epoch == s.epoch && !r.frozen {
+	if r != nil && r.editable(s.epoch) {
 		if need := len(r.text) + grow; need > cap(r.text) {
 			r.text = append(make([]byte, 0, s.blockCapacity(b, f, need)), r.text...)
 		}
-		r.quietSince = 0
+		r.sweptAt = 0
 		return r
 	}
-	fresh := &rawText{home: b, family: f, epoch: s.epoch}
+	fresh := &rawText{editState: editState{home: b, family: f, epoch: s.epoch}}
 	if blk == nil {
 		fresh.text = make([]byte, 0, s.blockCapacity(b, f, grow))
-		fresh.lens = make([]uint32, 0, slotsPerBucket)
 	} else {
-		text := make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
-		fresh.text, fresh.lens = s.loadText(blk, text)
+		fresh.text = make([]byte, blk.size(), s.blockCapacity(b, f, blk.size()+grow))
+		fresh.lens = s.loadText(blk, fresh.text)
 	}
 	blk = new(block)
 	blk.raw.Store(fresh)
@@ -107,19 +106,17 @@ func (s *Store) writableRaw(b *bucket, f, grow int) *rawText {
 	return fresh
 }
 
-// loadText copies the text of a block to dst, whose length is blk.size(), and returns it with the
-// slot lengths.
-func (s *Store) loadText(blk *block, dst []byte) ([]byte, []uint32) {
+// loadText copies the text of a block to dst, whose length is blk.size(), and returns the slot
+// lengths.
+func (s *Store) loadText(blk *block, dst []byte) slotLens {
 	if r := blk.raw.Load(); r != nil {
 		copy(dst, r.text)
-		return dst, slices.Clone(r.lens)
+		return r.lens
 	}
 	s.counts.Decompressions++
 	ct := blk.compressed.Load()
-	if err := s.budget.codec.decompress(dst, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // data that we compressed must be readable
-	}
-	return dst, ct.lens()
+	s.budget.codec.mustDecompress(dst, ct)
+	return ct.lens()
 }
 
 // blockCapacity returns the capacity to allocate for a block that now needs the given number of
@@ -181,7 +178,7 @@ func (s *Store) releaseSlots(b *bucket, mask uint64) {
 		b.slots[i] = slot{}
 	}
 	b.used &^= mask
-	s.account(b, totals{objects: -bits.OnesCount64(mask)})
+	s.account(b, -1, totals{objects: bits.OnesCount64(mask)})
 	s.budget.update(b, true)
 }
 
@@ -194,25 +191,23 @@ func (s *Store) moveObjects(src *bucket, mask uint64, dst *bucket) {
 		dst.slots[to[i]] = src.slots[i]
 		s.index[src.slots[i].id] = slotRefOf(dst, to[i])
 	}
-	s.account(dst, totals{objects: bits.OnesCount64(mask)})
+	s.account(dst, 1, totals{objects: bits.OnesCount64(mask)})
 
-	all, present := src.used&^mask == 0, src.familiesOf(mask)
-	for f, blk := range src.blocks {
-		copySlots := func(text []byte, lens []uint32) {
-			for i, n := range lens {
+	present := src.familiesOf(mask)
+	for f := range src.blocks {
+		if !present.has(f) {
+			continue
+		}
+		s.rewriteBlock(src, f, 0, func(r *rawText) {
+			text := r.text
+			for i, n := range r.lens {
 				if n > 0 && mask>>i&1 == 1 {
 					s.edit(dst, f, to[i], text[:n])
 				}
 				text = text[n:]
 			}
-		}
-		switch {
-		case !present.has(f):
-		case all: // src will be discarded, so its block need not be edited
-			copySlots(s.loadText(blk, make([]byte, blk.size())))
-		default:
-			s.rewriteBlock(src, f, 0, func(r *rawText) { copySlots(r.text, r.lens); r.deleteSlots(mask) })
-		}
+			r.deleteSlots(mask)
+		})
 	}
 	s.budget.update(dst, true)
 	s.releaseSlots(src, mask)

@@ -174,7 +174,7 @@ func verify(t testing.TB, s *Store) {
 		}
 		sum := totals{objects: b.count(), buckets: 1}
 		for f, blk := range b.blocks {
-			sum.add(usage(blk))
+			sum.add(1, usage(blk))
 			verifyBlock(t, b, f, blk)
 		}
 		if sum != b.totals {
@@ -195,9 +195,9 @@ func verify(t testing.TB, s *Store) {
 		}
 		verifyPartition(t, s, b)
 		if b.visible {
-			visible.add(sum)
+			visible.add(1, sum)
 		} else {
-			hidden.add(sum)
+			hidden.add(1, sum)
 		}
 	}
 	if visible != s.visibleTotals || hidden != s.hiddenTotals {
@@ -224,7 +224,7 @@ func verifyPartition(t testing.TB, s *Store, b *bucket) {
 // verifyBlock compares a block with the fingerprints of the slots.
 func verifyBlock(t testing.TB, b *bucket, f int, blk *block) {
 	t.Helper()
-	var lens []uint32
+	var lens slotLens
 	if blk != nil {
 		text, size := []byte(nil), blk.size()
 		if r := blk.raw.Load(); r != nil {
@@ -250,7 +250,7 @@ func verifyBlock(t testing.TB, b *bucket, f int, blk *block) {
 	}
 	for i := range slotsPerBucket {
 		has := i < len(b.slots) && b.slots[i].fingerprints.has(f)
-		if text := i < len(lens) && lens[i] > 0; has != text {
+		if text := lens[i] > 0; has != text {
 			t.Fatalf("bucket %d family %d slot %d: has text: %t, has fingerprint: %t", b.number, f, i, text, has)
 		}
 	}

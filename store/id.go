@@ -11,29 +11,20 @@ type ID [16]byte
 
 // NewID returns the ID of an object. A UID in canonical form (36 characters, lower case) becomes
 // the ID itself. Any other UID is hashed together with namespace and name, which replace a missing
-// UID.
-func NewID(uid, namespace, name string) ID { return newID(uid, namespace, name) }
-
-// NewIDBytes is NewID for values that are still in a receive buffer. It does not allocate.
-func NewIDBytes(uid, namespace, name []byte) ID { return newID(uid, namespace, name) }
-
-// HashedID is NewID without the special case for canonical UIDs. Use it for APIs that may let users
-// choose UIDs, which Kubernetes itself does not: two objects with the same UID get different IDs.
-func HashedID(uid, namespace, name string) ID { return hashedID(uid, namespace, name) }
-
-// HashedIDBytes is HashedID for values that are still in a receive buffer.
-func HashedIDBytes(uid, namespace, name []byte) ID { return hashedID(uid, namespace, name) }
-
-func newID[T string | []byte](uid, namespace, name T) ID {
+// UID. NewID does not allocate, so it takes values that are still in a receive buffer.
+func NewID[T string | []byte](uid, namespace, name T) ID {
 	if id, ok := parseUUID(uid); ok {
 		return id
 	}
-	return hashedID(uid, namespace, name)
+	return HashedID(uid, namespace, name)
 }
 
-// hashedID uses a cryptographic hash because users choose the names. It keeps 128 bits, the size of
-// a UUID.
-func hashedID[T string | []byte](uid, namespace, name T) ID {
+// HashedID is NewID without the special case for canonical UIDs. Use it for APIs that may let users
+// choose UIDs, which Kubernetes itself does not: two objects with the same UID get different IDs.
+//
+// The hash is cryptographic because users choose the names. HashedID keeps 128 bits of it, the size
+// of a UUID.
+func HashedID[T string | []byte](uid, namespace, name T) ID {
 	var stack [640]byte
 	text := stack[:0]
 	for _, part := range [...]T{uid, namespace, name} {

@@ -25,15 +25,14 @@ func TestNewID(t *testing.T) {
 		{"", "", "", hashed("\x00\x00\x00")},
 	} {
 		equal(t, "NewID of "+test.uid, NewID(test.uid, test.namespace, test.name), test.want)
-		equal(t, "NewIDBytes of "+test.uid,
-			NewIDBytes([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
+		equal(t, "NewID of the bytes of "+test.uid, NewID([]byte(test.uid), []byte(test.namespace), []byte(test.name)), test.want)
 	}
 }
 
 func TestNewIDDoesNotAllocate(t *testing.T) {
 	uid, namespace, name := []byte("00112233-4455-6677-8899-aabbccddeeff"), []byte("ns"), []byte("name")
-	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewIDBytes(uid, namespace, name) }), 0)
-	equal(t, "allocations without a UID", testing.AllocsPerRun(100, func() { NewIDBytes(nil, namespace, name) }), 0)
+	equal(t, "allocations with a UID", testing.AllocsPerRun(100, func() { NewID(uid, namespace, name) }), 0)
+	equal(t, "allocations without a UID", testing.AllocsPerRun(100, func() { NewID(nil, namespace, name) }), 0)
 }
 
 // If an API lets users choose UIDs, one user must not be able to replace the objects of another in
@@ -49,7 +48,7 @@ func TestHashedIDDiffersForObjectsWithTheSameUID(t *testing.T) {
 			t.Errorf("%q and %q have the same ID", o, other)
 		}
 		seen[id] = o
-		equal(t, "HashedIDBytes", HashedIDBytes([]byte(o[0]), []byte(o[1]), []byte(o[2])), id)
+		equal(t, "HashedID of bytes", HashedID([]byte(o[0]), []byte(o[1]), []byte(o[2])), id)
 	}
 }
 
@@ -57,8 +56,8 @@ func FuzzNewID(f *testing.F) {
 	f.Add("00112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddeefe")
 	f.Add("a", "A")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if got, want := NewID(a, "n", "m"), NewIDBytes([]byte(a), []byte("n"), []byte("m")); got != want {
-			t.Errorf("NewID %s, NewIDBytes %s", got, want)
+		if got, want := NewID(a, "n", "m"), NewID([]byte(a), []byte("n"), []byte("m")); got != want {
+			t.Errorf("NewID of a string %s, of bytes %s", got, want)
 		}
 		if a != b && NewID(a, "", "") == NewID(b, "", "") {
 			t.Errorf("%q and %q have the same ID", a, b)

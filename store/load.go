@@ -23,14 +23,13 @@ type SavedBucket struct {
 func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 	p := parser{data: data}
 	used, expiring := p.uint64(), p.uint64()
-	b := &bucket{store: s, used: used, blocks: make([]*block, len(s.families)), lru: new(lruEntry)}
+	b := &bucket{store: s, used: used, blocks: make([]*block, len(s.families))}
 	if p.failed || used == 0 || expiring&^used != 0 {
 		return nil, fmt.Errorf("%w: slots %x, expiring %x", errMalformed, used, expiring)
 	}
 	b.slots = make([]slot, bits.Len64(used))
-	words := make(fingerprints, 0, p.countWords(b.count(), bitmapWords(len(s.families)))) // of all slots: one allocation
 	for i := range slotsOf(used) {
-		words = p.slot(&b.slots[i], words, len(s.families))
+		p.slot(&b.slots[i], len(s.families))
 	}
 	for last := -1; len(p.data) > 0 && !p.failed; {
 		f := p.uvarint(math.MaxInt32)
@@ -58,25 +57,15 @@ func (s *Store) ParseBucket(data []byte) (*SavedBucket, error) {
 // matches reports whether the block of family f has text in exactly those slots whose fingerprints
 // include f.
 func (b *bucket) matches(f int, ct *compressedText) bool {
+	lens, ok := parseLens(ct.buf[ct.dataLen:])
 	var total uint64
-	slot := 0
-	for lens := ct.buf[ct.dataLen:]; len(lens) > 0; slot++ {
-		n, width := binary.Uvarint(lens)
-		if width <= 0 || n > math.MaxUint32 || slot >= slotsPerBucket {
+	for i, n := range lens {
+		if has := i < len(b.slots) && b.slots[i].fingerprints.has(f); has != (n > 0) {
 			return false
 		}
-		if has := slot < len(b.slots) && b.used>>slot&1 == 1 && b.slots[slot].fingerprints.has(f); has != (n > 0) {
-			return false
-		}
-		total += n
-		lens = lens[width:]
+		total += uint64(n)
 	}
-	for ; slot < len(b.slots); slot++ {
-		if b.slots[slot].fingerprints.has(f) {
-			return false
-		}
-	}
-	return total == uint64(ct.size) && total > 0
+	return ok && total == uint64(ct.size) && total > 0
 }
 
 // Load fills an empty store with saved buckets. key is the Key of the store that they were saved
@@ -93,9 +82,9 @@ func (s *Store) Load(key HashKey, saved []*SavedBucket) {
 		b.number, b.seq = uint32(len(s.buckets)), s.lastSeq
 		s.buckets = append(s.buckets, b)
 		s.setPartition(b, 0)
-		s.account(b, totals{buckets: 1, objects: b.count()})
+		s.account(b, 1, totals{buckets: 1, objects: b.count()})
 		for _, blk := range b.blocks {
-			s.account(b, usage(blk))
+			s.account(b, 1, usage(blk))
 		}
 		for i := range slotsOf(b.used) {
 			b.slots[i].mark = s.mark
@@ -162,47 +151,27 @@ func (p *parser) uvarint(limit uint64) int {
 	return int(n)
 }
 
-// slotHeader is how many bytes a slot takes before its fingerprints.
-const slotHeader = len(ID{}) + 8 + 8 + 4
-
-// countWords returns how many words of fingerprints the next slots have, without decoding them. The
-// number is too small if data ends too early.
-func (p parser) countWords(slots, bitmap int) (words int) {
-	for range slots {
-		hashes := 0
-		p.next(slotHeader)
-		for range bitmap {
-			hashes += bits.OnesCount64(p.uint64())
-		}
-		if p.next(8 * hashes); p.failed {
-			return words
-		}
-		words += bitmap + hashes
+// appendWords decodes n words.
+func (p *parser) appendWords(dst fingerprints, n int) fingerprints {
+	for part := p.next(8 * n); len(part) > 0; part = part[8:] {
+		dst = append(dst, binary.LittleEndian.Uint64(part))
 	}
-	return words
+	return dst
 }
 
-// slot decodes a slot. It appends the fingerprints to words, of which the slot keeps a part.
-func (p *parser) slot(sl *slot, words fingerprints, families int) fingerprints {
+// slot decodes a slot.
+func (p *parser) slot(sl *slot, families int) {
 	copy(sl.id[:], p.next(len(ID{})))
 	sl.hash, sl.version, sl.source = p.uint64(), p.uint64(), p.uint32()
-	start, hashes := len(words), 0
-	for range bitmapWords(families) {
-		word := p.uint64()
-		words, hashes = append(words, word), hashes+bits.OnesCount64(word)
+	var stack [8]uint64
+	bitmap, hashes := p.appendWords(stack[:0], bitmapWords(families)), 0
+	for _, word := range bitmap {
+		hashes += bits.OnesCount64(word)
 	}
-	if n := len(words); families%64 != 0 && n > start && words[n-1]>>(families%64) != 0 {
+	if n := len(bitmap); families%64 != 0 && n > 0 && bitmap[n-1]>>(families%64) != 0 {
 		p.failed = true // a family that does not exist
 	}
-	if hashes > len(p.data)/8 {
-		p.failed = true
-		return words
-	}
-	for range hashes {
-		words = append(words, p.uint64())
-	}
-	sl.fingerprints = words[start:len(words):len(words)]
-	return words
+	sl.fingerprints = p.appendWords(append(make(fingerprints, 0, len(bitmap)+hashes), bitmap...), hashes)
 }
 
 // block decodes a block after the number of its family.

@@ -77,9 +77,9 @@ func (s *Store) EndBulkLoad() {
 func (s *Store) setPartition(b *bucket, p Partition) {
 	b.partitioning, b.partition = s.partitioning, p
 	if visible := s.visible.has(p); visible != b.visible {
-		s.totalsOf(b).add(b.totals.negated())
+		s.totalsOf(b).add(-1, b.totals)
 		b.visible = visible
-		s.totalsOf(b).add(b.totals)
+		s.totalsOf(b).add(1, b.totals)
 	}
 }
 

@@ -1,11 +1,8 @@
 package store
 
 import (
-	"encoding/binary"
 	"math/bits"
 	"slices"
-	"sync"
-	"time"
 )
 
 // maxPatches is how many slots of a compressed block a patch may change. Beyond that, decompressing
@@ -17,26 +14,15 @@ const maxPatches = 32
 // changes of a block at once. Like raw text, a patch can be changed until the block is frozen. The
 // store's mutex guards it.
 type patch struct {
-	home         *bucket // bucket of the block, for setCompressed
-	family       int
-	epoch        uint64        // Store.epoch at creation; if that is larger now, a snapshot holds the block
-	frozen       bool          // being read or merged
-	texts        []patchText   // at most one per slot
-	baseSize     uint32        // bytes of uncompressed text below the patch
-	textBytes    int           // memory of texts
-	patchedSince time.Duration // age of the store at the first sweep after the first change; 0 before that sweep
-
-	compressMu sync.Mutex // held during recompression, so that the text is compressed only once
+	editState
+	texts     []patchText // at most one per slot
+	baseSize  uint32      // bytes of uncompressed text below the patch
+	textBytes int         // memory of texts
 }
 
 type patchText struct {
 	slot int
 	text []byte // owned by the store; immutable, because older patches of the block may share it
-}
-
-// hasWritablePatch reports whether there is a patch that can be changed in place.
-func (ct *compressedText) hasWritablePatch(epoch uint64) bool {
-	return ct.patch != nil && ct.patch.epoch == epoch && !ct.patch.frozen
 }
 
 // copyForPatch returns a copy of the text for a new block of family f of b, with a patch that can
@@ -45,11 +31,11 @@ func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compress
 	next := &struct { // one allocation for text and patch
 		compressedText
 		overlay patch
-	}{compressedText: *ct, overlay: patch{home: b, family: f, epoch: epoch, baseSize: ct.size}}
+	}{compressedText: *ct, overlay: patch{editState: editState{home: b, family: f, epoch: epoch}, baseSize: ct.size}}
 	next.patch = &next.overlay
 	if t := ct.patch; t != nil {
 		next.overlay.baseSize, next.overlay.textBytes = t.baseSize, t.textBytes
-		next.overlay.patchedSince = t.patchedSince
+		next.overlay.sweptAt = t.sweptAt
 		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
 	}
 	return &next.compressedText
@@ -84,21 +70,9 @@ func (ct *compressedText) replace(mask uint64, text []byte) {
 
 // textLen is how many bytes of text the slots of the mask have in total.
 func (ct *compressedText) textLen(mask uint64) (sum uint32) {
-	if ct.patch != nil {
-		for _, t := range ct.patch.texts {
-			if mask>>t.slot&1 == 1 {
-				sum += uint32(len(t.text))
-				mask &^= 1 << t.slot
-			}
-		}
-	}
-	lens := ct.buf[ct.dataLen:]
-	for next := 0; mask != 0; mask &= mask - 1 {
-		slot := bits.TrailingZeros64(mask)
-		lens = skipLens(lens, slot-next)
-		n, width := binary.Uvarint(lens)
-		sum += uint32(n)
-		lens, next = lens[max(width, 0):], slot+1
+	lens := ct.lens()
+	for i := range slotsOf(mask) {
+		sum += lens[i]
 	}
 	return sum
 }
@@ -114,65 +88,30 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 	if !ct.canPatch(mask) {
 		return false
 	}
-	s.account(b, usage(blk).negated())
-	if !ct.hasWritablePatch(s.epoch) {
-		ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
-		blk.compressed.Store(ct)
-		b.blocks[f] = blk
-	}
-	ct.replace(mask, text)
-	if ct.size == 0 {
-		b.blocks[f] = nil
-	}
-	s.account(b, usage(b.blocks[f]))
-	return true
-}
-
-// applyLens returns the slot lengths with the patch, given those of the compressed text.
-func (t *patch) applyLens(lens []uint32) []uint32 {
-	for _, one := range t.texts {
-		if one.slot >= len(lens) {
-			lens = append(lens, make([]uint32, one.slot+1-len(lens))...)
+	s.changeBlock(b, f, func() {
+		if ct.patch == nil || !ct.patch.editable(s.epoch) {
+			ct, blk = ct.copyForPatch(b, f, s.epoch), new(block)
+			blk.compressed.Store(ct)
+			b.blocks[f] = blk
 		}
-		lens[one.slot] = uint32(len(one.text))
-	}
-	return lens
+		ct.replace(mask, text)
+	})
+	return true
 }
 
 // apply writes the text with the patch to dst, given the text below it and the slot lengths of
 // that.
-func (t *patch) apply(dst, base []byte, lens []uint32) {
+func (t *patch) apply(dst, base []byte, lens slotLens) {
 	var texts [slotsPerBucket]*patchText
 	for i := range t.texts {
 		texts[t.texts[i].slot] = &t.texts[i]
 	}
-	for i := range slotsPerBucket {
-		var old []byte
-		if i < len(lens) {
-			old, base = base[:lens[i]], base[lens[i]:]
-		}
+	for i, n := range lens {
+		text := base[:n]
+		base = base[n:]
 		if texts[i] != nil {
-			old = texts[i].text
+			text = texts[i].text
 		}
-		dst = dst[copy(dst, old):]
+		dst = dst[copy(dst, text):]
 	}
-}
-
-// recompress merges the patch into the compressed text of its block and returns the result.
-func (t *patch) recompress(blk *block) *compressedText {
-	t.compressMu.Lock()
-	defer t.compressMu.Unlock()
-	ct := blk.compressed.Load()
-	if ct.patch == nil {
-		return ct
-	}
-	s := t.home.store
-	text := s.budget.codec.buffer(int(ct.size))
-	defer s.budget.codec.texts.Put(text)
-	if err := s.budget.codec.decompress(*text, ct); err != nil {
-		panic("store: memory corrupted: " + err.Error()) //nolint:forbidigo // as in loadText
-	}
-	q := s.budget.codec.compress(*text, ct.lens())
-	s.setCompressed(t.home, t.family, blk, q)
-	return q
 }

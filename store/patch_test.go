@@ -128,7 +128,7 @@ func TestBlockWithoutTextIsRemoved(t *testing.T) {
 }
 
 func TestTextLenOfSlots(t *testing.T) {
-	lens := []uint32{3, 0, 200, 40_000, 1}
+	lens := &slotLens{3, 0, 200, 40_000, 1}
 	ct := newCodec().compress(make([]byte, 40_204), lens)
 	changed := *ct
 	changed.patch = &patch{texts: []patchText{{slot: 2, text: []byte("1234")}, {slot: 9, text: []byte("5")}}}

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // ErrMoved is returned by Save when objects have moved between buckets meanwhile: SetPartitioning
@@ -18,16 +19,12 @@ var ErrMoved = errors.New("objects have moved between buckets")
 // emit runs. It compresses what a gzip scrape would compress.
 func (s *Store) Save(emit func(bucket []byte) error) error {
 	s.partitionMu.Lock() // waits until a sweep has merged its buckets
+	s.saving.Add(1)
+	defer s.saving.Add(-1)
 	s.mu.Lock()
-	s.saving++
 	moves := s.moves
 	s.mu.Unlock()
 	s.partitionMu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.saving--
-	}()
 	var buf []byte
 	for n, more := 0, true; more; n++ {
 		var blocks []*block
@@ -68,33 +65,23 @@ func (s *Store) captureBucket(number int, dst []byte) (slots []byte, blocks []*b
 	dst = binary.LittleEndian.AppendUint64(dst, b.used)
 	dst = binary.LittleEndian.AppendUint64(dst, expiring)
 	for i := range slotsOf(b.used) {
-		dst = appendSlot(dst, &b.slots[i], bitmapWords(len(s.families)))
+		dst = appendSlot(dst, &b.slots[i])
 	}
-	blocks = make([]*block, len(b.blocks))
-	for f, blk := range b.blocks {
-		if blk == nil {
-			continue
-		}
-		blocks[f] = blk
-		if r := blk.raw.Load(); r != nil {
-			r.frozen = true
-		} else if t := blk.compressed.Load().patch; t != nil {
-			t.frozen = true
+	blocks = slices.Clone(b.blocks)
+	for _, blk := range blocks {
+		if blk != nil {
+			blk.freeze()
 		}
 	}
 	return dst, blocks, true
 }
 
-// appendSlot encodes a slot. An object without text may have no bitmap.
-func appendSlot(dst []byte, sl *slot, bitmap int) []byte {
+// appendSlot encodes a slot.
+func appendSlot(dst []byte, sl *slot) []byte {
 	dst = append(dst, sl.id[:]...)
 	dst = binary.LittleEndian.AppendUint64(dst, sl.hash)
 	dst = binary.LittleEndian.AppendUint64(dst, sl.version)
 	dst = binary.LittleEndian.AppendUint32(dst, sl.source)
-	for len(sl.fingerprints) == 0 && bitmap > 0 {
-		dst = binary.LittleEndian.AppendUint64(dst, 0)
-		bitmap--
-	}
 	for _, word := range sl.fingerprints {
 		dst = binary.LittleEndian.AppendUint64(dst, word)
 	}

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Format is an exposition format.
@@ -41,7 +43,7 @@ func TakeSnapshot(f Format, stores ...*Store) *Snapshot {
 	locations := map[string][]familyRef{} // of each family
 	capacity := 1
 	for n, s := range stores {
-		blocks[n] = s.visibleBlocks(nil)
+		blocks[n] = s.visibleBlocks()
 		capacity += (len(blocks[n]) + 1) * len(s.families)
 		for i, family := range s.families {
 			locations[family.Name] = append(locations[family.Name], familyRef{n, i})
@@ -94,8 +96,8 @@ func (snap *Snapshot) add(blk *block) {
 	snap.size += int64(blk.size())
 }
 
-// visibleBlocks appends the blocks of each visible bucket. The blocks are frozen from then on.
-func (s *Store) visibleBlocks(blocks [][]*block) [][]*block {
+// visibleBlocks returns the blocks of each visible bucket. The blocks are frozen from then on.
+func (s *Store) visibleBlocks() (blocks [][]*block) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epoch++
@@ -147,20 +149,19 @@ func (snap *Snapshot) GzipSize() int64 {
 // WriteGzip writes the snapshot as one gzip member.
 func (snap *Snapshot) WriteGzip(w io.Writer) error {
 	snap.GzipSize()
-	out := snap.budget.chunks.newWriter(w)
-	defer out.release(&snap.budget.chunks)
-	out.write(gzipHeader[:])
+	out := snap.budget.newWriter(w)
+	defer snap.budget.releaseWriter(out)
+	_, _ = out.Write(gzipHeader[:]) // Flush returns the error of any write
 	for _, ct := range snap.compressed {
-		out.write(ct.data())
+		_, _ = out.Write(ct.data())
 	}
-	out.write(gzipEnd[:])
+	_, _ = out.Write(gzipEnd[:])
 	var trailer [gzipTrailer]byte
 	binary.LittleEndian.PutUint32(trailer[:], snap.crc)
 	binary.LittleEndian.PutUint32(trailer[4:], uint32(snap.size)) // modulo 2^32 by definition
-	out.write(trailer[:])
-	out.flush()
-	if out.err != nil {
-		return fmt.Errorf("write snapshot as gzip: %w", out.err)
+	_, _ = out.Write(trailer[:])
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write snapshot as gzip: %w", err)
 	}
 	return nil
 }
@@ -168,23 +169,35 @@ func (snap *Snapshot) WriteGzip(w io.Writer) error {
 // WriteText writes the snapshot as plain text. It decompresses one block after the other, because
 // clients that do not accept gzip are rare.
 func (snap *Snapshot) WriteText(w io.Writer) error {
-	out := snap.budget.chunks.newWriter(w)
-	defer out.release(&snap.budget.chunks)
+	out := snap.budget.newWriter(w)
+	defer snap.budget.releaseWriter(out)
 	for _, blk := range snap.blocks {
-		if r := blk.raw.Load(); r != nil {
-			out.write(r.text)
-			continue
-		}
-		out.fill(blk.size(), func(text []byte) error {
-			return snap.budget.codec.decompress(text, blk.compressed.Load())
-		})
-		if out.err != nil {
-			break
+		if err := snap.writeText(out, blk); err != nil {
+			return fmt.Errorf("write snapshot as text: %w", err)
 		}
 	}
-	out.flush()
-	if out.err != nil {
-		return fmt.Errorf("write snapshot as text: %w", out.err)
+	if err := out.Flush(); err != nil {
+		return fmt.Errorf("write snapshot as text: %w", err)
 	}
 	return nil
+}
+
+// writeText decompresses a block within the buffer of the writer. Few blocks are larger than that.
+func (snap *Snapshot) writeText(out *bufio.Writer, blk *block) error {
+	if r := blk.raw.Load(); r != nil {
+		_, err := out.Write(r.text)
+		return err
+	}
+	size := blk.size()
+	if size > out.Available() {
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	text := slices.Grow(out.AvailableBuffer(), size)[:size]
+	if err := snap.budget.codec.decompress(text, blk.compressed.Load()); err != nil {
+		return err
+	}
+	_, err := out.Write(text)
+	return err
 }

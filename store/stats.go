@@ -29,25 +29,17 @@ type totals struct {
 	text, raw, compressed int64
 }
 
-func (t *totals) add(d totals) {
-	t.objects += d.objects
-	t.buckets += d.buckets
-	t.blocks += d.blocks
-	t.rawBlocks += d.rawBlocks
-	t.compressedBlocks += d.compressedBlocks
-	t.patched += d.patched
-	t.text += d.text
-	t.raw += d.raw
-	t.compressed += d.compressed
-}
-
-func (t totals) negated() totals {
-	var n totals
-	n.objects, n.buckets = -t.objects, -t.buckets
-	n.blocks, n.rawBlocks, n.compressedBlocks = -t.blocks, -t.rawBlocks, -t.compressedBlocks
-	n.patched = -t.patched
-	n.text, n.raw, n.compressed = -t.text, -t.raw, -t.compressed
-	return n
+// add adds d a number of times; -1 subtracts it.
+func (t *totals) add(times int, d totals) {
+	t.objects += times * d.objects
+	t.buckets += times * d.buckets
+	t.blocks += times * d.blocks
+	t.rawBlocks += times * d.rawBlocks
+	t.compressedBlocks += times * d.compressedBlocks
+	t.patched += times * d.patched
+	t.text += int64(times) * d.text
+	t.raw += int64(times) * d.raw
+	t.compressed += int64(times) * d.compressed
 }
 
 // usage is what a block adds to the totals.
@@ -81,7 +73,7 @@ func (s *Store) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := s.visibleTotals
-	all.add(s.hiddenTotals)
+	all.add(1, s.hiddenTotals)
 	st := s.counts
 	st.Objects, st.HiddenObjects = s.visibleTotals.objects, s.hiddenTotals.objects
 	st.Buckets, st.Blocks = all.buckets, all.blocks

@@ -3,6 +3,7 @@ package store
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,7 +16,8 @@ type Store struct {
 	created  time.Time // see age
 	key      HashKey   // of fingerprints
 
-	partitionMu sync.Mutex // held while objects move between buckets: SetPartitioning, SetVisible, merging
+	partitionMu sync.Mutex   // held while objects move between buckets: SetPartitioning, SetVisible, merging
+	saving      atomic.Int32 // calls of Save in progress; no merging begins meanwhile
 
 	mu          sync.Mutex // guards the fields below and everything reachable from them, except frozen blocks
 	index       map[ID]slotRef
@@ -26,7 +28,6 @@ type Store struct {
 	epoch       uint64                 // snapshots taken; see rawText.epoch
 	mark        uint32                 // calls of Retain and Compare; see slot.mark
 	moves       uint64                 // calls of moveObjects
-	saving      int                    // calls of Save in progress; buckets are not merged meanwhile
 	sizeHints   []int                  // per family: size of its block in the last bucket that became full
 
 	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age
@@ -101,7 +102,7 @@ func (s *Store) Put(o Object, l *Lines) (changed bool) {
 	full, changed := s.put(o, l, fresh)
 	s.mu.Unlock()
 	if full != nil {
-		s.compressBucket(full, func(*rawText) bool { return true })
+		s.compressBucket(full, (*block).isRaw)
 	}
 	s.budget.evict()
 	return changed
@@ -129,7 +130,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket, chang
 		b = s.target(partition)
 		i = b.allocSlot()
 		s.index[o.ID] = slotRefOf(b, i)
-		s.account(b, totals{objects: 1})
+		s.account(b, 1, totals{objects: 1})
 	}
 	slot := &b.slots[i]
 	if o.Version > slot.version {

@@ -14,56 +14,29 @@ const patchQuietFactor = 5
 func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 	s.RemoveExpired(now)
 	age := s.age(now)
-	due := func(r *rawText) bool {
-		if r.quietSince == 0 {
-			r.quietSince = age
+	due := func(blk *block) bool {
+		e, wait := blk.editState(), quiet
+		if e == nil {
+			return false
 		}
-		return age-r.quietSince >= quiet
+		if !blk.isRaw() {
+			wait *= patchQuietFactor
+		}
+		if e.sweptAt == 0 {
+			e.sweptAt = age
+		}
+		return age-e.sweptAt >= wait
 	}
-	for _, b := range s.bucketsWith(func(t totals) bool { return t.raw > 0 }) {
+	var edited []*bucket
+	s.eachBucket(func(b *bucket) {
+		if b.totals.raw > 0 || b.totals.patched > 0 {
+			edited = append(edited, b)
+		}
+	})
+	for _, b := range edited {
 		s.compressBucket(b, due)
 	}
-	for _, b := range s.bucketsWith(func(t totals) bool { return t.patched > 0 }) {
-		for _, blk := range s.agedPatches(b, patchQuietFactor*quiet, age) {
-			blk.compress()
-		}
-	}
 	s.mergeBuckets()
-}
-
-func (s *Store) bucketsWith(has func(totals) bool) []*bucket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var found []*bucket
-	for _, b := range s.buckets {
-		if b != nil && has(b.totals) {
-			found = append(found, b)
-		}
-	}
-	return found
-}
-
-// agedPatches returns the blocks of a bucket whose patches have at least the given age.
-func (s *Store) agedPatches(b *bucket, minAge, age time.Duration) (found []*block) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, blk := range b.blocks {
-		if blk == nil || blk.raw.Load() != nil {
-			continue
-		}
-		t := blk.compressed.Load().patch
-		if t == nil {
-			continue
-		}
-		if t.patchedSince == 0 {
-			t.patchedSince = age
-		}
-		if age-t.patchedSince >= minAge {
-			t.frozen = true
-			found = append(found, blk)
-		}
-	}
-	return found
 }
 
 // mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning,
@@ -73,7 +46,7 @@ func (s *Store) mergeBuckets() {
 		return
 	}
 	defer s.partitionMu.Unlock()
-	if s.isSaving() {
+	if s.saving.Load() > 0 {
 		return
 	}
 	var targets [maxPartitions]*bucket
@@ -89,11 +62,4 @@ func (s *Store) mergeBuckets() {
 		}
 		targets[b.partition] = b
 	})
-}
-
-// isSaving reports whether Save is running. It cannot begin while the caller holds partitionMu.
-func (s *Store) isSaving() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.saving > 0
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -102,18 +103,23 @@ func TestLowestBits(t *testing.T) {
 }
 
 func TestMemoryOfABlockIncludesItsPatch(t *testing.T) {
-	ct := newCodec().compress([]byte("text"), []uint32{4})
+	ct := newCodec().compress([]byte("text"), &slotLens{4})
 	base := ct.memory()
 	ct.patch = &patch{textBytes: 100}
 	equal(t, "bytes", ct.memory(), base+100)
 }
 
-func TestSkipLens(t *testing.T) {
-	lens := appendLens(nil, []uint32{1, 127, 128, 300, 1 << 20, 0, 5})
-	for n, want := range []int{0, 1, 2, 4, 6, 9, 10, 11, 11} {
-		equal(t, "bytes skipped", len(lens)-len(skipLens(lens, n)), want)
+func TestSlotLensAreEncodedUpToTheLastSlotWithText(t *testing.T) {
+	for n, lens := range []slotLens{{}, {1, 127}, {1, 127, 128, 300, 1 << 20, 0, 5}, {slotsPerBucket - 1: 1<<32 - 1}} {
+		encoded := lens.append(nil)
+		equal(t, "bytes", len(encoded), []int{0, 2, 11, slotsPerBucket - 1 + 5}[n])
+		if got, ok := parseLens(encoded); got != lens || !ok {
+			t.Errorf("got %v (%t), want %v", got, ok, lens)
+		}
 	}
-	if got, want := parseLens(lens), []uint32{1, 127, 128, 300, 1 << 20, 0, 5}; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	for _, invalid := range [][]byte{{0x80}, {1, 0x80}, binary.AppendUvarint(nil, 1<<32), make([]byte, slotsPerBucket+1)} {
+		if lens, ok := parseLens(invalid); ok {
+			t.Errorf("%x: got %v, want an error", invalid, lens)
+		}
 	}
 }

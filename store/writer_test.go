@@ -78,7 +78,7 @@ func TestConcurrentCompressionsAreLimitedToCPUs(t *testing.T) {
 		}
 		done := false
 		go func() {
-			ct := c.compress([]byte("a 1\n"), nil)
+			ct := c.compress([]byte("a 1\n"), &slotLens{})
 			if err := c.decompress(make([]byte, ct.size), ct); err != nil {
 				t.Error(err)
 			}

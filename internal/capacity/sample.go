@@ -83,7 +83,7 @@ func (s *sample) add(enc wire.Encoding, raw []byte) error {
 	}
 	s.objects++
 	s.pending.add(one, 1)
-	s.store.Put(store.Object{ID: store.NewIDBytes(meta.UID, meta.Namespace, meta.Name), Hash: shard.Hash(meta.UID)},
+	s.store.Put(store.Object{ID: store.NewID(meta.UID, meta.Namespace, meta.Name), Hash: shard.Hash(meta.UID)},
 		&store.Lines{Buf: s.lines.Buf, Ends: s.lines.Ends})
 	return nil
 }

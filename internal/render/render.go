@@ -208,9 +208,9 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	if o.Explain {
 		return o.explain(w, k, object, &lines)
 	}
-	key := store.NewIDBytes(id.UID, id.Namespace, id.Name)
+	key := store.NewID(id.UID, id.Namespace, id.Name)
 	if k.custom { // the APIs of custom kinds may let users choose UIDs
-		key = store.HashedIDBytes(id.UID, id.Namespace, id.Name)
+		key = store.HashedID(id.UID, id.Namespace, id.Name)
 	}
 	if k.store.Contains(key) {
 		o.Logger.Warn("two objects have the same UID; the last one counts", "object", object.Place)

@@ -36,9 +36,9 @@ func (n *names) hash(o watch.Object) uint64 {
 // id returns the ID of an object in the store of the kind.
 func (k *kind) id(o watch.Object) store.ID {
 	if k.Custom {
-		return store.HashedIDBytes(o.UID, o.Namespace, o.Name)
+		return store.HashedID(o.UID, o.Namespace, o.Name)
 	}
-	return store.NewIDBytes(o.UID, o.Namespace, o.Name)
+	return store.NewID(o.UID, o.Namespace, o.Name)
 }
 
 // refID is id for an object of a complete list.

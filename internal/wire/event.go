@@ -22,11 +22,10 @@ type Event struct {
 
 // EventReader reads the frames of a watch. It is not safe for concurrent use.
 type EventReader struct {
-	br            *bufio.Reader
-	json          *jsonReader // set by the first call of Next if the watch is JSON; else nil
-	buf           []byte      // a frame that does not fit into br
-	bufferedFrame int         // bytes of br that the last frame occupies
-	read          bool
+	br     *bufio.Reader
+	json   *jsonReader // set by the first call of Next if the watch is JSON; else nil
+	frames partReader
+	read   bool
 
 	table *table // set if the objects are Tables; else nil
 }
@@ -39,7 +38,8 @@ const frameHeader = 4
 
 // NewEventReader returns a reader of the frames in r.
 func NewEventReader(r io.Reader) *EventReader {
-	return &EventReader{br: bufio.NewReaderSize(r, frameBuffer)}
+	br := bufio.NewReaderSize(r, frameBuffer)
+	return &EventReader{br: br, frames: partReader{br: br}}
 }
 
 // Next reads the next frame. It returns io.EOF if the watch ended between
@@ -53,7 +53,7 @@ func (e *EventReader) Next() (Event, error) {
 		}
 		// As the first byte of a length, each of these would mean more than 16 MiB.
 		if first[0] == '{' || first[0] == '\n' || first[0] == ' ' {
-			e.json = newJSONReader(e.br)
+			e.json = &jsonReader{br: e.br}
 		}
 		e.read = true
 	}
@@ -74,8 +74,7 @@ const (
 )
 
 func (e *EventReader) nextProtobuf() (Event, error) {
-	_, _ = e.br.Discard(e.bufferedFrame)
-	e.bufferedFrame = 0
+	e.frames.release()
 	head, err := e.br.Peek(frameHeader)
 	if err != nil {
 		if len(head) > 0 {
@@ -88,35 +87,15 @@ func (e *EventReader) nextProtobuf() (Event, error) {
 	if size > MaxObject {
 		return Event{}, fmt.Errorf("watch frame must not exceed %d bytes, got %d", MaxObject, size)
 	}
-	frame, err := e.frame(int(size))
+	frame, err := e.frames.next(int(size))
 	if err != nil {
-		return Event{}, unexpected(err)
+		return Event{}, err
 	}
 	ev := Event{Encoding: Protobuf, Size: frameHeader + len(frame)}
 	if err := ev.open(frame); err != nil {
 		return ev, fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	return ev, nil
-}
-
-// frame returns the next size bytes, which are valid until the next read.
-func (e *EventReader) frame(size int) ([]byte, error) {
-	if size <= frameBuffer {
-		if cap(e.buf) > 1<<20 {
-			e.buf = nil
-		}
-		frame, err := e.br.Peek(size)
-		if err == nil {
-			e.bufferedFrame = size
-		}
-		return frame, err
-	}
-	if cap(e.buf) < size {
-		e.buf = make([]byte, size)
-	}
-	e.buf = e.buf[:size]
-	_, err := io.ReadFull(e.br, e.buf)
-	return e.buf, err
 }
 
 func (ev *Event) open(frame []byte) error {
@@ -139,17 +118,10 @@ func (ev *Event) open(frame []byte) error {
 
 // internEventType avoids an allocation for the known event types.
 func internEventType(b []byte) string {
-	switch string(b) {
-	case "ADDED":
-		return "ADDED"
-	case "MODIFIED":
-		return "MODIFIED"
-	case "DELETED":
-		return "DELETED"
-	case "BOOKMARK":
-		return "BOOKMARK"
-	case "ERROR":
-		return "ERROR"
+	for _, known := range [...]string{"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"} {
+		if string(b) == known {
+			return known
+		}
 	}
 	return string(b)
 }

@@ -3,21 +3,7 @@ package wire
 import (
 	"io"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-)
-
-// Media types of a part of each object. None of them allows whole objects: an API server without these forms answers
-// with 406. By default, the rows of a Table include the metadata of their object.
-const (
-	acceptMetadataList = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
-		runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-	acceptMetadataEvents = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1," +
-		runtime.ContentTypeJSON + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-	acceptJSONMetadataList   = runtime.ContentTypeJSON + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-	acceptJSONMetadataEvents = runtime.ContentTypeJSON + ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-
-	acceptTable = runtime.ContentTypeJSON + ";as=Table;g=meta.k8s.io;v=v1"
 )
 
 // Form is the part of each object that is requested from an API server. The zero value requests whole objects.
@@ -31,30 +17,35 @@ type Form struct {
 	JSON bool
 }
 
-// Accept returns the Accept header of a list or a watch. "" leaves the choice of the media type to the client.
+// Accept returns the Accept header of a list or a watch. "" leaves the choice of the media type to the client. Media
+// types of a part of each object do not allow whole objects: an API server without these forms answers with 406. By
+// default, the rows of a Table include the metadata of their object.
 func (f Form) Accept(watch bool) string {
+	if !f.Metadata {
+		return ""
+	}
+	as := ";as=PartialObjectMetadataList"
 	switch {
 	case f.Column != "":
-		return acceptTable
-	case f.Metadata && f.JSON && watch:
-		return acceptJSONMetadataEvents
-	case f.Metadata && f.JSON:
-		return acceptJSONMetadataList
-	case f.Metadata && watch:
-		return acceptMetadataEvents
-	case f.Metadata:
-		return acceptMetadataList
+		as = ";as=Table"
+	case watch:
+		as = ";as=PartialObjectMetadata"
 	}
-	return ""
+	as += ";g=meta.k8s.io;v=v1"
+	if f.JSON || f.Column != "" { // Tables are sent as JSON only
+		return runtime.ContentTypeJSON + as
+	}
+	return runtime.ContentTypeProtobuf + as + "," + runtime.ContentTypeJSON + as
 }
 
 // AcceptIdentity returns the Accept header of a list of which only the identities of the objects are read. An API
 // server that cannot send metadata alone may send whole objects, unless the form forbids them.
 func (f Form) AcceptIdentity() string {
+	metadata := Form{Metadata: true}.Accept(false)
 	if f.Metadata {
-		return acceptMetadataList
+		return metadata
 	}
-	return acceptMetadataList + "," + runtime.ContentTypeJSON
+	return metadata + "," + runtime.ContentTypeJSON
 }
 
 // table returns a reader of the Tables that the form requests, or nil if it requests none.
@@ -63,12 +54,6 @@ func (f Form) table() *table {
 		return nil
 	}
 	return &table{form: f, column: unknownColumn}
-}
-
-// ReadList is [ReadList] for a response in this form. Each row of a Table is passed to visit as an object that has the
-// metadata and the field that the column shows.
-func (f Form) ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
-	return readList(r, f.table(), visit)
 }
 
 // NewEventReader is [NewEventReader] for a watch in this form.

@@ -15,67 +15,56 @@ var (
 // The name is passed as it is encoded, with its quotes and escapes. Bytes after
 // the object are ignored.
 func members(b []byte, visit func(name, value []byte) error) error {
-	i := skipSpace(b, 0)
-	if i >= len(b) || b[i] != '{' {
-		return errJSON
-	}
-	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == '}' {
-		return nil
-	}
-	for {
+	return items(b, '{', '}', func(i int) (int, error) {
 		nameEnd, err := skipString(b, i)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		colon := skipSpace(b, nameEnd)
 		if colon >= len(b) || b[colon] != ':' {
-			return errJSON
+			return 0, errJSON
 		}
 		from := skipSpace(b, colon+1)
 		to, err := skipValue(b, from)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		if err := visit(b[i:nameEnd], b[from:to]); err != nil {
-			return err
-		}
-		i = skipSpace(b, to)
-		switch {
-		case i >= len(b):
-			return errJSONEnds
-		case b[i] == '}':
-			return nil
-		case b[i] != ',':
-			return errJSON
-		}
-		i = skipSpace(b, i+1)
-	}
+		return to, visit(b[i:nameEnd], b[from:to])
+	})
 }
 
 // elements calls visit for each element of the JSON array b.
 func elements(b []byte, visit func(value []byte) error) error {
+	return items(b, '[', ']', func(i int) (int, error) {
+		to, err := skipValue(b, i)
+		if err != nil {
+			return 0, err
+		}
+		return to, visit(b[i:to])
+	})
+}
+
+// items calls read with the start of each of the comma-separated items between
+// two brackets, with the first of which b begins. read returns the end of the item.
+func items(b []byte, begin, end byte, read func(i int) (int, error)) error {
 	i := skipSpace(b, 0)
-	if i >= len(b) || b[i] != '[' {
+	if i >= len(b) || b[i] != begin {
 		return errJSON
 	}
 	i = skipSpace(b, i+1)
-	if i < len(b) && b[i] == ']' {
+	if i < len(b) && b[i] == end {
 		return nil
 	}
 	for {
-		to, err := skipValue(b, i)
+		to, err := read(i)
 		if err != nil {
-			return err
-		}
-		if err := visit(b[i:to]); err != nil {
 			return err
 		}
 		i = skipSpace(b, to)
 		switch {
 		case i >= len(b):
 			return errJSONEnds
-		case b[i] == ']':
+		case b[i] == end:
 			return nil
 		case b[i] != ',':
 			return errJSON
@@ -143,7 +132,7 @@ func skipValue(b []byte, i int) (int, error) {
 // skipScalar returns the end of a number, true, false or null.
 func skipScalar(b []byte, i int) (int, error) {
 	from := i
-	for i < len(b) && bytes.IndexByte([]byte(",}] \n\t\r:\"{["), b[i]) < 0 {
+	for i < len(b) && !isDelimiter(b[i]) {
 		i++
 	}
 	if i == from {

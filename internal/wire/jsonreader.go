@@ -21,14 +21,6 @@ var (
 	errNoValue       = errors.New("json: expected a value")
 )
 
-func newJSONReader(r io.Reader) *jsonReader {
-	br, ok := r.(*bufio.Reader)
-	if !ok {
-		br = bufio.NewReaderSize(r, frameBuffer)
-	}
-	return &jsonReader{br: br}
-}
-
 // next skips white space and returns the byte after it, without consuming that byte.
 func (r *jsonReader) next() (byte, error) {
 	for {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -21,6 +22,10 @@ func (e *endless) Read(p []byte) (int, error) {
 	}
 	e.read += len(p)
 	return len(p), nil
+}
+
+func newJSONReader(r io.Reader) *jsonReader {
+	return &jsonReader{br: bufio.NewReaderSize(r, frameBuffer)}
 }
 
 // If a server never ends a value, the reader must not keep all of it in memory.

@@ -47,13 +47,13 @@ func TestMemoryOfFramesUpToOneMiBIsReused(t *testing.T) {
 		t.Helper()
 		r := NewEventReader(bytes.NewReader(bytes.Join([][]byte{raw(size), raw(5), raw(size)}, nil)))
 		_, _ = r.Next()
-		first := &r.buf[0]
+		first := &r.frames.buf[0]
 		_, _ = r.Next()
-		if got := r.buf != nil; got != kept {
+		if got := r.frames.buf != nil; got != kept {
 			t.Errorf("%d bytes: memory kept %t, want %t", size, got, kept)
 		}
 		_, _ = r.Next()
-		if reused := first == &r.buf[0]; reused != kept {
+		if reused := first == &r.frames.buf[0]; reused != kept {
 			t.Errorf("%d bytes: memory reused %t, want %t", size, reused, kept)
 		}
 	}
@@ -315,24 +315,21 @@ func TestEncodingsHaveNames(t *testing.T) {
 	}
 }
 
-func TestListItemBufferGrowsByAQuarterMoreThanNeeded(t *testing.T) {
-	l := listReader{r: bufio.NewReaderSize(bytes.NewReader(make([]byte, 1<<20)), frameBuffer)}
+func TestMemoryOfLargePartsIsReused(t *testing.T) {
+	p := partReader{br: bufio.NewReaderSize(bytes.NewReader(make([]byte, 1<<20)), frameBuffer)}
 	read := func(n int) *byte {
 		t.Helper()
-		value, buffered, err := l.bytes(n)
-		if err != nil || buffered != 0 || len(value) != n {
-			t.Fatalf("got %d bytes, %d of them buffered, error %v; want %d, 0", len(value), buffered, err, n)
+		part, err := p.next(n)
+		if err != nil || p.buffered != 0 || len(part) != n {
+			t.Fatalf("got %d bytes, %d of them buffered, error %v; want %d, 0", len(part), p.buffered, err, n)
 		}
-		return &value[0]
+		return &part[0]
 	}
-	first := read(40 << 10)
-	if cap(l.buf) != 50<<10 {
-		t.Errorf("buffer of %d bytes for an item of %d, want %d", cap(l.buf), 40<<10, 50<<10)
+	first := read(50 << 10)
+	if read(40<<10) != first {
+		t.Error("new memory for a part that fits")
 	}
-	if read(50<<10) != first {
-		t.Error("new buffer for an item that fits")
-	}
-	if read(50<<10+1) == first {
-		t.Error("same buffer for an item that does not fit")
+	if read(cap(p.buf)+1) == first {
+		t.Error("same memory for a part that does not fit")
 	}
 }

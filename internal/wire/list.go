@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -23,11 +24,13 @@ const MaxObject = 16 << 20
 // or after the items; it is complete if the error is nil. A body that ends
 // early gives io.ErrUnexpectedEOF. An error of visit ends the reading.
 func ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
-	return readList(r, nil, visit)
+	return Form{}.ReadList(r, visit)
 }
 
-// readList reads a Table if t is not nil, and otherwise a list of objects.
-func readList(r io.Reader, t *table, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+// ReadList is [ReadList] for a response in this form. Each row of a Table is passed to visit as an object that has the
+// metadata and the field that the column shows.
+func (f Form) ReadList(r io.Reader, visit func(enc Encoding, object []byte) error) (metav1.ListMeta, error) {
+	t := f.table() // nil if a list of objects is expected
 	br := bufio.NewReaderSize(r, frameBuffer)
 	head, err := br.Peek(len(magic))
 	switch {
@@ -53,15 +56,14 @@ func unexpected(err error) error {
 
 // listReader reads the fields of nested protobuf messages from a stream.
 type listReader struct {
-	r    *bufio.Reader
+	partReader
 	left uint64 // unread bytes of the message
-	buf  []byte
 }
 
 // readProtobufList reads a runtime.Unknown whose raw field is the list.
 func readProtobufList(br *bufio.Reader, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
-	l := listReader{r: br}
+	l := listReader{partReader: partReader{br: br}}
 	for {
 		number, wireType, err := l.tag()
 		if errors.Is(err, io.EOF) {
@@ -109,7 +111,7 @@ func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) e
 			return fmt.Errorf("protobuf: list field of %d bytes exceeds the list or %d bytes", length, MaxObject)
 		}
 		l.left -= length
-		value, buffered, err := l.bytes(int(length))
+		value, err := l.next(int(length))
 		if err != nil {
 			return err
 		}
@@ -122,7 +124,7 @@ func (l *listReader) items(meta *metav1.ListMeta, visit func(Encoding, []byte) e
 		if err != nil {
 			return err
 		}
-		_, _ = l.r.Discard(buffered)
+		l.release()
 	}
 	return nil
 }
@@ -148,27 +150,42 @@ func (l *listReader) ReadByte() (byte, error) {
 	if l.left > 0 {
 		l.left--
 	}
-	return l.r.ReadByte()
+	return l.br.ReadByte()
 }
 
-// bytes returns the next n bytes, and how many of them the caller must discard from r.
-func (l *listReader) bytes(n int) (value []byte, buffered int, err error) {
-	if n <= frameBuffer {
-		value, err = l.r.Peek(n)
-		return value, n, unexpected(err)
+// partReader reads parts of a stream whose lengths are known.
+type partReader struct {
+	br       *bufio.Reader
+	buf      []byte // a part that does not fit into br
+	buffered int    // bytes of br that the last part occupies
+}
+
+// next returns the next n bytes, which are valid until release is called. Nothing else may be read
+// before that.
+func (p *partReader) next(n int) (part []byte, err error) {
+	if n > frameBuffer {
+		p.buf = slices.Grow(p.buf[:0], n)[:n]
+		_, err = io.ReadFull(p.br, p.buf)
+		return p.buf, unexpected(err)
 	}
-	if cap(l.buf) < n {
-		l.buf = make([]byte, n+n/4)
+	if cap(p.buf) > 1<<20 {
+		p.buf = nil
 	}
-	l.buf = l.buf[:n]
-	_, err = io.ReadFull(l.r, l.buf)
-	return l.buf, 0, unexpected(err)
+	if part, err = p.br.Peek(n); err == nil {
+		p.buffered = n
+	}
+	return part, unexpected(err)
+}
+
+func (p *partReader) release() {
+	_, _ = p.br.Discard(p.buffered)
+	p.buffered = 0
 }
 
 // readJSONList reads the members of a JSON list from the stream, and its items one by one.
 func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
-	r := newJSONReader(br)
+	r := &jsonReader{br: br}
 	err := r.each('{', '}', func() error {
 		name, err := r.name()
 		if err != nil {

@@ -3,7 +3,7 @@ package wire
 // ValidJSON is json.Valid for values of any nesting depth: API servers accept objects that are too
 // deep for the standard library. It does not recurse.
 func ValidJSON(b []byte) bool {
-	var n nesting
+	n := make(nesting, 0, 64)
 	i := skipSpace(b, 0)
 	for {
 		var ok, opened bool
@@ -16,34 +16,14 @@ func ValidJSON(b []byte) bool {
 		if i, ok = n.next(b, i); !ok {
 			return false
 		}
-		if n.depth == 0 {
+		if len(n) == 0 {
 			return i == len(b)
 		}
 	}
 }
 
-// nesting is the stack of the open objects and lists, one bit each.
-type nesting struct {
-	bits  []uint64 // 1 for an object
-	depth int
-}
-
-func (n *nesting) push(object bool) {
-	word, bit := n.depth/64, uint64(1)<<(n.depth%64)
-	if word == len(n.bits) {
-		n.bits = append(n.bits, 0)
-	}
-	n.bits[word] &^= bit
-	if object {
-		n.bits[word] |= bit
-	}
-	n.depth++
-}
-
-func (n *nesting) inObject() bool {
-	top := n.depth - 1
-	return n.bits[top/64]>>(top%64)&1 == 1
-}
+// nesting is the stack of the brackets that end the open objects and lists.
+type nesting []byte
 
 // begin reads the value at i up to its end. If that is an object or a list that is not empty,
 // begin reads up to the first value in it, and opened is true.
@@ -57,7 +37,7 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 		if i < len(b) && b[i] == '}' {
 			return i + 1, false, true
 		}
-		n.push(true)
+		*n = append(*n, '}')
 		i, ok = validName(b, i)
 		return i, true, ok
 	case '[':
@@ -65,7 +45,7 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 		if i < len(b) && b[i] == ']' {
 			return i + 1, false, true
 		}
-		n.push(false)
+		*n = append(*n, ']')
 		return i, true, true
 	case '"':
 		i, ok = validString(b, i)
@@ -87,20 +67,20 @@ func (n *nesting) begin(b []byte, i int) (next int, opened, ok bool) {
 func (n *nesting) next(b []byte, i int) (int, bool) {
 	for {
 		i = skipSpace(b, i)
-		if n.depth == 0 {
+		if len(*n) == 0 {
 			return i, true
 		}
 		if i >= len(b) {
 			return i, false
 		}
-		object := n.inObject()
-		switch {
-		case b[i] == ',' && object:
+		last := len(*n) - 1
+		switch end := (*n)[last]; {
+		case b[i] == ',' && end == '}':
 			return validName(b, skipSpace(b, i+1))
 		case b[i] == ',':
 			return skipSpace(b, i+1), true
-		case b[i] == '}' && object, b[i] == ']' && !object:
-			n.depth--
+		case b[i] == end:
+			*n = (*n)[:last]
 			i++
 		default:
 			return i, false

@@ -99,7 +99,7 @@ type versions struct {
 	newestDeletion atomic.Uint64
 }
 
-func idOf(o watch.Object) store.ID { return store.NewIDBytes(o.UID, o.Namespace, o.Name) }
+func idOf(o watch.Object) store.ID { return store.NewID(o.UID, o.Namespace, o.Name) }
 
 // Put implements watch.Handler.
 func (v *versions) Put(o watch.Object) (accepted bool) {
