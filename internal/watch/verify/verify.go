@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/statefleet/statefleet/internal/watch"
@@ -46,7 +47,8 @@ func New(o Options) *Verifier {
 type Subject struct {
 	SubjectOptions
 	counters counters
-	soon     chan bool              // makes Run compare at once; true if the versions of another resource were reset
+	soon     chan struct{}          // makes Run compare at once
+	reset    atomic.Bool            // the versions of another resource were reset since Run compared last
 	repaired map[store.Version]bool // the differences that were confirmed last; belongs to Run
 }
 
@@ -77,7 +79,7 @@ type SubjectOptions struct {
 
 // NewSubject returns a Subject that Run verifies.
 func (v *Verifier) NewSubject(o SubjectOptions) *Subject {
-	return &Subject{SubjectOptions: o, counters: v.options.Metrics.counters(o.Name), soon: make(chan bool, 1)}
+	return &Subject{SubjectOptions: o, counters: v.options.Metrics.counters(o.Name), soon: make(chan struct{}, 1)}
 }
 
 // Run verifies a resource until ctx ends.
@@ -125,12 +127,10 @@ func (v *Verifier) setRunning(s *Subject, running bool) {
 
 // Soon makes Run compare the Subject at once, for callers that expect a difference. It does not
 // wait.
-func (s *Subject) Soon() { s.compareSoon(false) }
-
-func (s *Subject) compareSoon(othersReset bool) {
+func (s *Subject) Soon() {
 	select {
-	case s.soon <- othersReset:
-	default:
+	case s.soon <- struct{}{}:
+	default: // it is going to
 	}
 }
 
@@ -140,7 +140,8 @@ func (v *Verifier) othersSoon(s *Subject) {
 	defer v.mu.Unlock()
 	for other := range v.running {
 		if other != s {
-			other.compareSoon(true)
+			other.reset.Store(true)
+			other.Soon()
 		}
 	}
 }
@@ -157,10 +158,10 @@ func (v *Verifier) wait(ctx context.Context, s *Subject, retry bool) (othersRese
 	select {
 	case <-ctx.Done():
 		return false, false
-	case othersReset = <-s.soon:
+	case <-s.soon:
 	case <-t.C:
 	}
-	return othersReset, true
+	return s.reset.Swap(false), true
 }
 
 // verify compares twice, unless the first comparison finds nothing. othersReset says that the

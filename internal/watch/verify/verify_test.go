@@ -96,6 +96,7 @@ func TestOtherSubjectsAreComparedAtOnceAfterAReset(t *testing.T) {
 			v.setRunning(s, true)
 		}
 		v.setRunning(ended, false)
+		other.Soon() // for another reason, a moment earlier
 		v.othersSoon(first)
 		for s, want := range map[*Subject]bool{first: false, other: true, ended: false} {
 			start := time.Now()
