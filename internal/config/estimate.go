@@ -116,13 +116,16 @@ func (e *Estimate) ReadsCluster() bool {
 
 // validateEstimate rejects flags that the estimate cannot follow.
 func (e *Estimate) validateEstimate() error {
-	for name, set := range map[string]bool{
-		"node": e.Node != "", "track-unscheduled-pods": e.TrackUnscheduled, customOnlyFlag: e.raw.customOnly,
-		"namespaces-denylist": len(e.NamespacesDenied) > 0, "namespaces-selector": e.NamespaceSelector != nil,
-		"object-selector": len(e.ObjectSelectors) > 0,
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"node", e.Node != ""}, {"track-unscheduled-pods", e.TrackUnscheduled}, {customOnlyFlag, e.raw.customOnly},
+		{"namespaces-denylist", len(e.NamespacesDenied) > 0}, {"namespaces-selector", e.NamespaceSelector != nil},
+		{"object-selector", len(e.ObjectSelectors) > 0},
 	} {
-		if set {
-			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", name)
+		if f.set {
+			return fmt.Errorf("--%s: an estimate cannot follow it; give numbers with --pods and --objects instead", f.name)
 		}
 	}
 	s := e.selection
