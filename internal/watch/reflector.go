@@ -136,7 +136,7 @@ type Reflector struct {
 	complete bool               // the last list is complete; otherwise Run lists next
 	lists    int                // that were required; each list begins with that
 	cancel   context.CancelFunc // ends the last watch, unless it has ended
-	opened   chan string        // receives the version of the next watch; nil if nobody waits for it
+	opened   chan string        // receives the version of the next watch; nil if no caller waits
 	relist   *time.Timer        // requires a list; nil if none is scheduled; see skipFrame
 	relisted time.Time          // when relist last required a list
 }
