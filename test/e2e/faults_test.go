@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,7 +30,7 @@ const (
 	repairTimeout = convergeTimeout + 35*time.Second
 
 	// strikeWait is how long to wait until a fault has struck minStrikes times. A fault that has not struck at all gets
-	// three times as long: a stale list, for example, must follow a 410 and have been answered before.
+	// three times as long: a stale list, for example, must follow a 410.
 	strikeWait = time.Minute
 )
 
@@ -45,6 +46,7 @@ func minStrikes() int {
 type faultScenario struct {
 	name            string
 	faults          []faults.Fault
+	share           float64       // of the requests that get a fault; a third if it is 0
 	timeout         time.Duration // convergeTimeout if it is 0
 	short           bool          // also runs without a result file
 	unstreamedLists bool          // the API server refuses streamed lists
@@ -61,7 +63,7 @@ func faultScenarios() []faultScenario {
 		o := faultScenario{name: string(f), faults: []faults.Fault{f}}
 		switch f {
 		case faults.Stale, faults.ExpiredPage: // strike lists, which replicas request after a 410
-			o.unstreamedLists, o.faults = true, append(o.faults, faults.Expired)
+			o.unstreamedLists, o.faults, o.share = true, append(o.faults, faults.Expired), 2.0/3
 		case faults.NoStreaming:
 			o.faults = append(o.faults, faults.Expired)
 		case faults.NoBookmarks:
@@ -115,7 +117,7 @@ func runFaultScenario(t *testing.T, cluster *controlplane.Cluster, token string,
 	}
 	tr := newTrial(t, cluster, token, o, seed)
 	defer tr.writeRow()
-	tr.injector.SetFaults(1.0/3, o.faults...)
+	tr.injector.SetFaults(cmp.Or(o.share, 1.0/3), o.faults...)
 	if o.act != nil {
 		o.act(tr)
 	} else {

@@ -159,8 +159,9 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case Replayed, Unsharded:
 		i.count(f)
 		f.rewrite(r, after)
-	case Stale:
-		i.serveStale(w, r)
+	}
+	if f == Stale || f == noFault && Stale.appliesTo(r) {
+		i.serveList(w, r, f == Stale)
 		return
 	}
 	ctx, end := context.WithCancel(r.Context())

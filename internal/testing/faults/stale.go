@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// serveStale answers a list with the first answer to it, as an API server does whose
-// cache is behind.
-func (i *Injector) serveStale(w http.ResponseWriter, r *http.Request) {
+// serveList answers a list, with the first answer to it if it shall be stale and there is one. A list
+// that continues another one is never stale.
+func (i *Injector) serveList(w http.ResponseWriter, r *http.Request, stale bool) {
 	query := r.URL.Query()
 	query.Del("resourceVersion")
 	query.Del("resourceVersionMatch")
@@ -17,12 +17,12 @@ func (i *Injector) serveStale(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	answer, known := i.stale[key]
 	i.mu.Unlock()
-	if known && query.Get("continue") == "" {
+	if stale && known && query.Get("continue") == "" {
 		i.count(Stale)
 	} else {
 		answer = httptest.NewRecorder()
 		i.next.ServeHTTP(answer, r)
-		if answer.Code == http.StatusOK && answer.Header().Get("Content-Encoding") == "" {
+		if !known && answer.Code == http.StatusOK && answer.Header().Get("Content-Encoding") == "" {
 			i.mu.Lock()
 			i.stale[key] = answer
 			i.mu.Unlock()
