@@ -7,9 +7,9 @@ import (
 	"github.com/statefleet/statefleet/resources"
 )
 
-// first reports whether it is called for the first time with this problem. Each problem is logged for
+// firstTime reports whether it is called for the first time with this problem. Each problem is logged for
 // one object, and counted for the others.
-func (k *kind) first(problem string) bool {
+func (k *kind) firstTime(problem string) bool {
 	_, known := k.logged.LoadOrStore(problem, nil)
 	return !known
 }
@@ -19,13 +19,13 @@ func (k *kind) first(problem string) bool {
 func (k *kind) logRenderError(o watch.Object, err error) {
 	var p *resources.Panic
 	if errors.As(err, &p) {
-		if k.first("panic") {
+		if k.firstTime("panic") {
 			k.logger.Error("an object is left out because the renderer panicked; this is a bug; further ones are only counted",
 				"namespace", string(o.Namespace), "name", string(o.Name), "panic", p.Value, "stack", p.Stack())
 		}
 		return
 	}
-	if k.first("render error") {
+	if k.firstTime("render error") {
 		k.logger.Warn("an object is left out because it cannot be rendered; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "err", err)
 	}
@@ -36,7 +36,7 @@ func (k *kind) logRenderError(o watch.Object, err error) {
 func (k *kind) familyFailed(o watch.Object, f resources.Failure) {
 	family := k.Renderer.Families()[f.Family].Name
 	k.counters.failedFamilies.WithLabelValues(family).Inc()
-	if k.first("panic of family " + family) {
+	if k.firstTime("panic of family " + family) {
 		k.logger.Error("a metric family is missing for an object because it panicked; this is a bug; further objects are only counted",
 			"family", family, "namespace", string(o.Namespace), "name", string(o.Name), "panic", f.Value, "stack", f.Stack())
 	}

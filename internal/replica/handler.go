@@ -136,7 +136,7 @@ func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
 func (h *handler) noteRejected(o watch.Object) {
 	k := h.kind
 	h.completeAt, h.rejectedSinceList = 0, true // from now on, an object may exist that is not stored
-	if k.first("limit") {
+	if k.firstTime("limit") {
 		k.logger.Warn("an object is left out because a limit is reached; further ones are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
 	}

@@ -32,7 +32,7 @@ type kind struct {
 	truncated    truncated
 	counters     *counters
 	logger       *slog.Logger
-	logged       sync.Map // see first
+	logged       sync.Map // problems; see firstTime
 	scopes       []scope
 	held         func() *shard.Ranges
 	subject      *verify.Subject

@@ -74,7 +74,7 @@ func (k *kind) limitSeries(named watch.Object, id store.ID, l *resources.Lines) 
 			continue
 		}
 		k.counters.overLimit.WithLabelValues(f.name).Add(float64(now.leftOut))
-		if k.first("limit of family " + f.name) {
+		if k.firstTime("limit of family " + f.name) {
 			k.logger.Warn("samples are left out because the seriesLimit of their metric is reached; "+
 				"further ones are only counted", "family", f.name, "limit", f.limit,
 				"namespace", string(named.Namespace), "name", string(named.Name))

@@ -63,7 +63,7 @@ func (k *kind) putLines(named watch.Object, o store.Object, l *resources.Lines) 
 		if k.store.HasVersion(o.ID, o.Version) {
 			return false // a newer version was stored meanwhile, and owns its series
 		}
-		if family := s.claim(o.ID, l, k.store.Contains); family >= 0 && k.first("shared series") {
+		if family := s.claim(o.ID, l, k.store.Contains); family >= 0 && k.firstTime("shared series") {
 			k.logger.Warn("two objects have the same series, so the sample of the later one is left out; further ones are only counted; "+
 				"add a label that identifies the object",
 				"family", k.Renderer.Families()[family].Name, "namespace", string(named.Namespace), "name", string(named.Name))

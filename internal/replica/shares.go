@@ -138,7 +138,7 @@ func (k *kind) evict(o watch.Object) {
 	k.evicted.Store(true)
 	k.store.Delete(k.shares.takeNewest(from))
 	k.counters.updates[overLimit].Inc()
-	if k.first("limit") {
+	if k.firstTime("limit") {
 		k.logger.Warn("an object was evicted because --object-limit is reached and its namespace has the most objects; further ones are only counted",
 			"namespace", from)
 	}

@@ -49,7 +49,7 @@ func (k *kind) recordOmitted(o watch.Object, id store.ID, l *resources.Lines) {
 		return
 	}
 	k.counters.familiesOmitted.Add(float64(len(l.Omitted)))
-	if k.first("truncated") {
+	if k.firstTime("truncated") {
 		k.logger.Warn("metric families are left out because the text of the object would exceed --object-bytes-limit; further objects are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name), "families", len(l.Omitted),
 			"family", k.Renderer.Families()[l.Omitted[0]].Name, "limit", l.Limit)
