@@ -14,6 +14,10 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
+// growth is how long the resident memory of replicas rises with the default --pods and --rate: by some
+// six percent in four minutes, while the live heap stays the same.
+const growth = 4 * time.Minute
+
 // options holds the values of the flags.
 type options struct {
 	binary                  *string
@@ -29,7 +33,7 @@ func Commands(app *kingpin.Application) []command.Command {
 	c := app.Command("soak", "Run a fleet for a long time under change and faults, and find what grows.")
 	o := &options{binary: command.Binary(c)}
 	c.Flag("duration", "Time to run.").Default("1h").DurationVar(&o.duration)
-	c.Flag("warm-up", "Time after which the first quarter of the measurements begins; default: a tenth of the duration.").DurationVar(&o.warmUp)
+	c.Flag("warm-up", "Time after which the first quarter of the measurements begins; default: a tenth of the duration, at least 4m, at most a third of the duration.").DurationVar(&o.warmUp)
 	c.Flag("pods", "Pods that stay; other objects in proportion.").Default("2000").IntVar(&o.pods)
 	c.Flag("rate", "Pods created, run and deleted each second, with a Job each.").Default("100").Float64Var(&o.rate)
 	c.Flag("replicas", "Number of replicas.").Default("3").IntVar(&o.replicas)
@@ -43,7 +47,7 @@ func Commands(app *kingpin.Application) []command.Command {
 // check rejects values with which no figures can be computed.
 func (o *options) check() error {
 	if o.warmUp == 0 {
-		o.warmUp = o.duration / 10
+		o.warmUp = min(max(o.duration/10, growth), o.duration/3)
 	}
 	err := cmp.Or(
 		command.AtLeast("replicas", 2, o.replicas), // each round scales down by one

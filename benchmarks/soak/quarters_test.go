@@ -75,6 +75,21 @@ func TestWarmUpLeavesSamples(t *testing.T) {
 	}
 }
 
+// A short run leaves out the time in which the replicas grow, too.
+func TestDefaultWarmUp(t *testing.T) {
+	f := func(duration, given, want time.Duration) {
+		t.Helper()
+		o := &options{duration: duration, warmUp: given, round: 30 * time.Second, pods: 1, replicas: 2, rate: 1, tolerance: 1}
+		if err := o.check(); err != nil || o.warmUp != want {
+			t.Errorf("duration %s, --warm-up %s: got %s (error %v), want %s", duration, given, o.warmUp, err, want)
+		}
+	}
+	f(5*time.Minute, 0, 100*time.Second)
+	f(15*time.Minute, 0, 4*time.Minute)
+	f(time.Hour, 0, 6*time.Minute)
+	f(time.Hour, time.Minute, time.Minute)
+}
+
 func TestFlagsThatGiveNoQuarters(t *testing.T) {
 	f := func(flag string, args ...string) {
 		t.Helper()
