@@ -247,7 +247,8 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 	var kept resources.Lines
 	for i := range l.Ends {
 		for line := range strings.Lines(string(l.Family(i))) {
-			if series := line[:strings.LastIndexByte(line, ' ')]; slices.Contains(k.shared, i) {
+			if slices.Contains(k.shared, i) {
+				series := string(resources.AppendSeries(nil, []byte(line)))
 				if k.series[series] {
 					o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
 						"object", object.Place, "series", series)
