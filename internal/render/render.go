@@ -184,10 +184,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	if err != nil {
 		return err
 	}
-	hash := shard.Hash(id.UID)
-	if len(id.UID) == 0 {
-		hash = shard.Hash(object.Namespace + "/" + object.Name)
-	}
+	hash := shard.HashObject(id.UID, id.Namespace, id.Name)
 	if !o.Shard.Contains(hash) {
 		return nil
 	}
