@@ -234,6 +234,8 @@ func (c *config) loadTLS() error {
 		return fmt.Errorf("tls_server_config: %w", err)
 	}
 	made.GetCertificate, made.Certificates = nil, []tls.Certificate{*certificate}
+	// A resumed session does not repeat the check of client_allowed_sans, which may have changed since it began.
+	made.SessionTicketsDisabled = made.VerifyPeerCertificate != nil
 	made.NextProtos = []string{"http/1.1"}
 	if c.HTTPConfig.HTTP2 {
 		made.NextProtos = []string{"h2", "http/1.1"}
