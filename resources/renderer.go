@@ -130,7 +130,7 @@ func decode(enc wire.Encoding, raw []byte, o interface{ Unmarshal([]byte) error 
 // or exceeds l.Limit is left out.
 func WriteFamilies(l *Lines, families []Family, write func(i int, w *SampleWriter)) {
 	l.Reset()
-	w := SampleWriter{lines: l}
+	w := SampleWriter{lines: l, labelsVary: true}
 	for i, f := range families {
 		w.writeFamily(i, f.Name, nil, func() { write(i, &w) })
 	}

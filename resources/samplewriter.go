@@ -25,7 +25,11 @@ type SampleWriter struct {
 	index   map[uint64]struct{}
 	seed    maphash.Seed // of index; created with it
 	indexed int
+	series  []byte   // scratch of hash
 	keys    []string // scratch of sorted
+	// labelsVary is set if one sample may lack a label that is empty in another one. To Prometheus both have the same
+	// series. emptyLabels is whether a sample of the family had an empty label.
+	labelsVary, emptyLabels bool
 }
 
 // setIdentity sets the labels with which every line of the object begins.
@@ -39,7 +43,7 @@ func (w *SampleWriter) setIdentity(pairs ...string) {
 func (w *SampleWriter) beginFamily(name string) {
 	w.name = name
 	w.start, w.indexed = len(w.lines.Buf), len(w.lines.Buf)
-	w.full = false
+	w.full, w.emptyLabels = false, false
 	clear(w.index)
 }
 
@@ -119,11 +123,12 @@ const linearScanBytes = 4 << 10
 
 // isDuplicate reports whether the family has an earlier line with the series of its last line, which begins at the
 // offset at. The few lines of ordinary objects are compared one by one. Long lists are indexed: otherwise a pod with
-// 100,000 tolerations would take minutes.
+// 100,000 tolerations would take minutes. So are lines whose text may differ although their series are the same.
 func (w *SampleWriter) isDuplicate(at int) bool {
-	series := lineSeries(w.lines.Buf[at:])
-	if earlier := w.lines.Buf[w.start:at]; len(earlier) <= linearScanBytes {
-		for len(earlier) > 0 {
+	earlier, line := w.lines.Buf[w.start:at], w.lines.Buf[at:]
+	w.emptyLabels = w.emptyLabels || w.labelsVary && bytes.Contains(line, emptyLabel)
+	if len(earlier) == 0 || len(earlier) <= linearScanBytes && !w.emptyLabels {
+		for series := line[:bytes.LastIndexByte(line, ' ')+1]; len(earlier) > 0; {
 			if bytes.HasPrefix(earlier, series) {
 				return true
 			}
@@ -136,16 +141,19 @@ func (w *SampleWriter) isDuplicate(at int) bool {
 	}
 	for w.indexed < at {
 		rest := w.lines.Buf[w.indexed:at]
-		line := rest[:bytes.IndexByte(rest, '\n')+1]
-		w.index[maphash.Bytes(w.seed, lineSeries(line))] = struct{}{}
-		w.indexed += len(line)
+		before := rest[:bytes.IndexByte(rest, '\n')+1]
+		w.index[w.hash(before)] = struct{}{}
+		w.indexed += len(before)
 	}
-	_, ok := w.index[maphash.Bytes(w.seed, series)]
+	_, ok := w.index[w.hash(line)]
 	return ok
 }
 
-// lineSeries returns a line without its value.
-func lineSeries(line []byte) []byte { return line[:bytes.LastIndexByte(line, ' ')+1] }
+// hash returns the hash of a line's series for the index.
+func (w *SampleWriter) hash(line []byte) uint64 {
+	w.series = AppendSeries(w.series[:0], line)
+	return maphash.Bytes(w.seed, w.series)
+}
 
 // Skip counts a sample for which the object has no usable value.
 func (w *SampleWriter) Skip() { w.lines.Skipped++ }

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"bytes"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -38,4 +39,27 @@ func appendValue(dst []byte, v float64) []byte {
 		return strconv.AppendInt(dst, n, 10)
 	}
 	return strconv.AppendFloat(dst, v, 'g', -1, 64)
+}
+
+// emptyLabel occurs in a line only as an empty label, because quotes within values are escaped.
+var emptyLabel = []byte(`=""`)
+
+// AppendSeries appends the series of a sample line as Prometheus reads it: the text before the value, without the empty
+// labels, which are the same as missing ones.
+func AppendSeries(dst, line []byte) []byte {
+	series := line[:bytes.LastIndexByte(line, ' ')]
+	for {
+		at := bytes.Index(series, emptyLabel)
+		if at < 0 {
+			break
+		}
+		name := bytes.LastIndexAny(series[:at], "{,") + 1
+		dst = append(dst, series[:name]...)
+		series = bytes.TrimPrefix(series[at+len(emptyLabel):], []byte(","))
+	}
+	dst = append(dst, series...)
+	if labels, ok := bytes.CutSuffix(dst, []byte(",}")); ok { // the last label was empty
+		dst = append(labels, '}')
+	}
+	return dst
 }

@@ -15,3 +15,12 @@ func Hash[T string | []byte](uid T) uint64 {
 	}
 	return h
 }
+
+// HashObject returns the hash of an object: that of its UID or, if it has none, of its namespace and name. Only faulty
+// servers and manifests lack UIDs.
+func HashObject[T string | []byte](uid, namespace, name T) uint64 {
+	if len(uid) > 0 {
+		return Hash(uid)
+	}
+	return Hash(string(namespace) + "/" + string(name))
+}

@@ -184,10 +184,7 @@ func (o Options) render(w io.Writer, k *kind, object Object) error {
 	if err != nil {
 		return err
 	}
-	hash := shard.Hash(id.UID)
-	if len(id.UID) == 0 {
-		hash = shard.Hash(object.Namespace + "/" + object.Name)
-	}
+	hash := shard.HashObject(id.UID, id.Namespace, id.Name)
 	if !o.Shard.Contains(hash) {
 		return nil
 	}
@@ -247,7 +244,8 @@ func (o Options) leaveOutShared(k *kind, object Object, l *resources.Lines) {
 	var kept resources.Lines
 	for i := range l.Ends {
 		for line := range strings.Lines(string(l.Family(i))) {
-			if series := line[:strings.LastIndexByte(line, ' ')]; slices.Contains(k.shared, i) {
+			if slices.Contains(k.shared, i) {
+				series := string(resources.AppendSeries(nil, []byte(line)))
 				if k.series[series] {
 					o.Logger.Warn("two objects have the same series, so the sample of the later one is left out",
 						"object", object.Place, "series", series)

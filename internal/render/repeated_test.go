@@ -39,3 +39,24 @@ func TestLastOfEqualObjectsCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestSeriesThatDifferInAnEmptyLabelAreLeftOut checks that the rendering agrees with the exporter, which leaves them out
+// because Prometheus takes an empty label for a missing one.
+func TestSeriesThatDifferInAnEmptyLabelAreLeftOut(t *testing.T) {
+	const widget = "apiVersion: example.org/v1\nkind: Widget\nmetadata: {name: %s, namespace: shop}\nspec: {size: %d%s}\n---\n"
+	objects, err := Read(Source{"input", strings.NewReader(fmt.Sprintf(widget+widget, "w", 1, ", zone: \"\"", "w2", 2, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	custom, err := customresource.Parse(strings.NewReader(strings.Replace(config, "labelsFromPath: {", "labelsFromPath: {zone: [spec, zone], ", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, log bytes.Buffer
+	if err := Write(&out, objects, Options{Custom: custom, Shard: shard.All(), Logger: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "\nkube_customresource_size{"); n != 1 || !strings.Contains(log.String(), "input:6") {
+		t.Errorf("got %d samples in\n%s\nand the log\n%s\nwant one, and a warning about input:6", n, out.String(), log.String())
+	}
+}

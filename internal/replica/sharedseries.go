@@ -137,32 +137,10 @@ func setOrDelete(m map[store.ID][]uint64, id store.ID, hashes []uint64) {
 	m[id] = hashes
 }
 
-// hash returns the hash of a sample line's series, which is the text before the value.
+// hash returns the hash of a sample line's series.
 func (s *sharedSeries) hash(line []byte) uint64 {
-	name := line[:bytes.LastIndexByte(line, ' ')+1]
-	if bytes.Contains(name, emptyLabel) {
-		s.scratch = appendWithoutEmptyLabels(s.scratch[:0], name)
-		name = s.scratch
-	}
-	return s.key.Sum(name)
-}
-
-// emptyLabel occurs in a line only as an empty label, because quotes within values are escaped.
-var emptyLabel = []byte(`=""`)
-
-// appendWithoutEmptyLabels appends the series without its empty labels. To Prometheus an empty
-// label is the same as a missing one.
-func appendWithoutEmptyLabels(dst, name []byte) []byte {
-	for {
-		at := bytes.Index(name, emptyLabel)
-		if at < 0 {
-			dst = append(dst, name...)
-			return bytes.Replace(dst, []byte(",}"), []byte("}"), 1)
-		}
-		start := bytes.LastIndexAny(name[:at], "{,") + 1
-		dst = append(dst, name[:start]...)
-		name = bytes.TrimPrefix(name[at+len(emptyLabel):], []byte(","))
-	}
+	s.scratch = resources.AppendSeries(s.scratch[:0], line)
+	return s.key.Sum(s.scratch)
 }
 
 // prune forgets objects that are not held any more, and returns those with left-out series that no

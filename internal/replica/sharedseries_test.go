@@ -121,7 +121,7 @@ func TestEmptyLabelsDoNotDistinguishSeries(t *testing.T) {
 		{`s{} 1`, `s{a=""} 1`, `s{a="",b=""} 1`},
 		{`s{a="x"} 1`, `s{a="x",b=""} 2`, `s{a="x",b="",c=""} 1`, `s{A="",a="x"} 1`},
 		{`s{a="x",c="y"} 1`, `s{a="x",b="",c="y"} 1`},
-		{`s{a="=\"\""} 1`}, {`s{a=",}"} 1`}, {`s{a="=\"\",b=\"\"",b=""} 1`}, {`t{} 1`},
+		{`s{a="=\"\""} 1`}, {`s{a=",}"} 1`, `s{a=",}",b=""} 1`}, {`s{a="=\"\",b=\"\"",b=""} 1`}, {`t{} 1`},
 	} {
 		s := newTestSharedSeries(t)
 		for _, other := range []string{`s{b="x"} 1`, `s{a="x",c="z"} 1`} {

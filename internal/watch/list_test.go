@@ -87,6 +87,39 @@ func TestStaleListsDoNotGoBack(t *testing.T) {
 	}
 }
 
+// TestAnswerThatIsNoListKeepsTheObjects covers a proxy before the API server that answers everything with 200 and an
+// object of its own.
+func TestAnswerThatIsNoListKeepsTheObjects(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{`{}`, `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503}`} {
+		w := newWorld(t, simulator.Options{})
+		w.pod(1, "n0")
+		reflector, rec := w.start(setup{})
+		w.converge(rec, "the list")
+		var lists atomic.Int32
+		w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+			rw.Header().Set("Content-Type", runtime.ContentTypeJSON)
+			_, _ = rw.Write([]byte(answer))
+			if r.URL.Query().Get("watch") == "" {
+				lists.Add(1)
+			}
+			return true
+		})
+		w.cluster.CloseWatches()
+		eventually(t, "two more lists", func() bool { return lists.Load() >= 2 })
+		if got := rec.snapshot(); len(got) != 1 {
+			t.Errorf("%s: got objects %v, want that the pod is kept", answer, got)
+		}
+		eventually(t, "an error in the status", func() bool { return reflector.Status().Err != nil })
+		if _, err := reflector.ListMetadata(t.Context(), func(Object) {}); err == nil {
+			t.Errorf("%s: got a list of metadata, want an error", answer)
+		}
+		w.intercept(nil)
+		w.pod(2, "n0")
+		w.converge(rec, "the list once the API server answers again")
+	}
+}
+
 func TestEndOfASilentWatchIsNoContact(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, simulator.Options{NoWatchList: true})

@@ -20,7 +20,7 @@ import (
 // the call that receives it returns.
 type Object struct {
 	wire.Meta
-	// Hash is the shard hash of the object's UID, or of its namespace and name when it has no UID.
+	// Hash is [shard.HashObject] of the object.
 	Hash uint64
 	// Raw is the encoded object, for Protobuf the message inside the envelope; for Delete it is the
 	// last state of the object.
@@ -28,18 +28,13 @@ type Object struct {
 	Encoding wire.Encoding
 }
 
-// newObject reads the identity of an object. Its namespace and name stand in for the UID in the hash
-// if there is none, which only faulty servers leave out.
+// newObject reads the identity of an object.
 func newObject(enc wire.Encoding, raw []byte) (Object, error) {
 	m, err := wire.ReadMeta(enc, raw)
 	if err != nil {
 		return Object{}, err
 	}
-	hash := shard.Hash(m.UID)
-	if len(m.UID) == 0 {
-		hash = shard.Hash(string(m.Namespace) + "/" + string(m.Name))
-	}
-	return Object{Meta: m, Hash: hash, Raw: raw, Encoding: enc}, nil
+	return Object{Meta: m, Hash: shard.HashObject(m.UID, m.Namespace, m.Name), Raw: raw, Encoding: enc}, nil
 }
 
 // ObjectRef names an object of a list.

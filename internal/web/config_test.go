@@ -28,6 +28,7 @@ func TestValidWebConfigurations(t *testing.T) {
 		serverTLS + "  max_version: TLS12\n": false,
 		serverTLS + "  min_version: TLS10\n  max_version: TLS11\n": false,
 		clientTLS + "  client_ca_file: cert.pem\n":                 false,
+		clientTLS + "  client_allowed_sans: [a]\n":                 false,
 		"http_server_config: {http2: false}\n" + serverTLS:         false,
 	} {
 		c, err := loadConfig(writeFile(t, dir, "web.yml", text))
@@ -72,14 +73,17 @@ func TestInvalidWebConfigurationsAreRejected(t *testing.T) {
 		with("cert.pem", "folder"):                   "key_file",
 		with("folder", "key.pem"):                    "cert_file",
 		"tls_server_config: {cert_file: cert.pem}\n": "missing one of key or key_file",
-		serverTLS + "  min_version: TLS13\n  max_version: TLS12\n":              "min_version TLS 1.3 is above max_version TLS 1.2",
-		serverTLS + "  max_version: TLS11\n":                                    "min_version TLS 1.2 is above max_version TLS 1.1",
-		serverTLS + "  min_version: TLS14\n":                                    "unknown TLS version",
-		clientTLS + "  client_ca_file: garbage.pem\n":                           "contains no certificate",
-		clientTLS + "  client_ca_file: nothing.pem\n":                           "contains no certificate",
-		clientTLS + "  client_ca_file: absent.pem\n":                            "absent.pem",
-		serverTLS + "  client_ca_file: cert.pem\n":                              "without a Client Auth Policy",
-		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem": "Sometimes",
+		serverTLS + "  min_version: TLS13\n  max_version: TLS12\n":                   "min_version TLS 1.3 is above max_version TLS 1.2",
+		serverTLS + "  max_version: TLS11\n":                                         "min_version TLS 1.2 is above max_version TLS 1.1",
+		serverTLS + "  min_version: TLS14\n":                                         "unknown TLS version",
+		clientTLS + "  client_ca_file: garbage.pem\n":                                "contains no certificate",
+		clientTLS + "  client_ca_file: nothing.pem\n":                                "contains no certificate",
+		clientTLS + "  client_ca_file: absent.pem\n":                                 "absent.pem",
+		serverTLS + "  client_ca_file: cert.pem\n":                                   "without a Client Auth Policy",
+		serverTLS + "  client_allowed_sans: [a]\n":                                   "client_allowed_sans: needs client_auth_type",
+		"tls_server_config: {client_allowed_sans: [a]}\n":                            "client_allowed_sans: needs client_auth_type",
+		serverTLS + "  client_auth_type: NoClientCert\n  client_allowed_sans: [a]\n": "every client would be admitted",
+		serverTLS + "  client_auth_type: Sometimes\n  client_ca_file: cert.pem":      "Sometimes",
 	} {
 		file := writeFile(t, dir, "web.yml", text)
 		_, err := loadConfig(file)

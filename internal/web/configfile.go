@@ -214,6 +214,10 @@ func (c *config) loadTLS() error {
 		return fmt.Errorf("tls_server_config: min_version %s is above max_version %s: no client could connect",
 			tls.VersionName(uint16(t.MinVersion)), tls.VersionName(uint16(t.MaxVersion)))
 	}
+	if len(t.ClientAllowedSans) > 0 && (t.ClientAuth == "" || t.ClientAuth == "NoClientCert") {
+		return errors.New("tls_server_config: client_allowed_sans: needs client_auth_type: RequireAndVerifyClientCert; " +
+			"without certificates of clients, every client would be admitted")
+	}
 	if !t.IsEnabled() {
 		return nil
 	}
@@ -234,6 +238,8 @@ func (c *config) loadTLS() error {
 		return fmt.Errorf("tls_server_config: %w", err)
 	}
 	made.GetCertificate, made.Certificates = nil, []tls.Certificate{*certificate}
+	// A resumed session does not repeat the check of client_allowed_sans, which may have changed since it began.
+	made.SessionTicketsDisabled = made.VerifyPeerCertificate != nil
 	made.NextProtos = []string{"http/1.1"}
 	if c.HTTPConfig.HTTP2 {
 		made.NextProtos = []string{"h2", "http/1.1"}

@@ -47,42 +47,26 @@ func (l *limitedLog) Write(text []byte) (int, error) {
 		l.kinds[kind] = &lineCount{}
 	}
 	k := l.kinds[kind]
-	if k.more == 0 && time.Since(k.since) >= logInterval {
+	since := time.Since(k.since)
+	if k.more == 0 && since >= logInterval {
 		k.since = time.Now()
 		l.log.Log(context.Background(), l.level, line)
 		return len(text), nil
 	}
+	if k.more == 0 {
+		time.AfterFunc(logInterval-since, func() { l.logCount(k) })
+	}
 	k.more++
 	k.last = line
-	l.logCount(k)
 	return len(text), nil
 }
 
-// logCount logs the number of lines that were left out, once an interval has passed.
+// logCount logs the number of lines that were left out.
 func (l *limitedLog) logCount(k *lineCount) {
-	if k.more == 0 || time.Since(k.since) < logInterval {
-		return
-	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.log.Log(context.Background(), l.level, k.last, "similar_lines", k.more, "since", k.since.UTC().Format(time.RFC3339))
 	k.since, k.more = time.Now(), 0
-}
-
-// run logs counts that no further line triggers, until ctx ends.
-func (l *limitedLog) run(ctx context.Context) {
-	tick := time.NewTicker(logInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			l.mu.Lock()
-			for _, k := range l.kinds {
-				l.logCount(k)
-			}
-			l.mu.Unlock()
-		}
-	}
 }
 
 // kindOf returns the kind of a line of the standard library. There are few kinds, whatever clients send.

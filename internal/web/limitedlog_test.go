@@ -7,10 +7,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
@@ -65,12 +68,6 @@ func TestSuppressedLinesAreCounted(t *testing.T) {
 	faketime.Test(t, func(t *testing.T) {
 		var text logBuffer
 		l := newLimitedLog(slog.New(slog.NewTextHandler(&text, nil)), slog.LevelWarn)
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() {
-			l.run(ctx)
-			close(ended)
-		}()
 		standard := l.logger()
 		time.Sleep(30 * time.Second)
 		for range 2000 {
@@ -88,9 +85,38 @@ func TestSuppressedLinesAreCounted(t *testing.T) {
 		if n := strings.Count(text.String(), "\n"); n != 4 {
 			t.Errorf("got %d lines after another error, want 4:\n%s", n, text.String())
 		}
-		stop()
-		<-ended
 	})
+}
+
+// Each scrape of the telemetry port may log that metrics cannot be gathered. Nothing logs a further line once that is
+// over.
+func TestSuppressedErrorsOfGatheringAreCounted(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		var text logBuffer
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(failingCollector{})
+		h, err := TelemetryHandler(&fakeExporter{}, registry, slog.New(slog.NewTextHandler(&text, nil)), Options{StatusPage: http.NotFoundHandler()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if r := do(t, h, "GET", "/metrics"); r.status != http.StatusInternalServerError {
+				t.Errorf("got status %d, want 500", r.status)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		if n := strings.Count(text.String(), "\n"); n != 2 || !strings.Contains(text.String(), "similar_lines=2") {
+			t.Errorf("got %d lines, want 2 with the number of suppressed ones:\n%s", n, text.String())
+		}
+	})
+}
+
+type failingCollector struct{}
+
+func (failingCollector) Describe(chan<- *prometheus.Desc) {}
+
+func (failingCollector) Collect(ch chan<- prometheus.Metric) {
+	ch <- prometheus.NewInvalidMetric(prometheus.NewInvalidDesc(errors.New("oh")), errors.New("oh"))
 }
 
 // Clients may be able to make single reviews fail.

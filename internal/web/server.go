@@ -74,7 +74,7 @@ func (s Server) Run(ctx context.Context) error {
 	if s.Config != nil {
 		s.Handler = newGate(s.Config, s.Handler)
 	}
-	limits, errorLog := newConnections(s.Connections, s.Metrics, s.Port), newLimitedLog(s.Logger, slog.LevelWarn)
+	limits := newConnections(s.Connections, s.Metrics, s.Port)
 	server := &http.Server{
 		Handler:           endStalled(limits.protect(s.Handler), s.Timeouts.Stall, s.Timeouts.Write),
 		ReadHeaderTimeout: s.Timeouts.ReadHeader,
@@ -84,17 +84,13 @@ func (s Server) Run(ctx context.Context) error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		// The handler gets "OPTIONS *" too, because it checks the caller.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     errorLog.logger(),
+		ErrorLog:                     newLimitedLog(s.Logger, slog.LevelWarn).logger(),
 		ConnContext:                  limits.admit,
 		ConnState:                    limits.changed,
 		HTTP2:                        &http.HTTP2Config{MaxConcurrentStreams: maxStreams, WriteByteTimeout: s.Timeouts.Stall},
 	}
 	serve := s.configure(server)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		errorLog.run(ctx)
-		return nil
-	})
 	for _, l := range s.Listeners {
 		g.Go(func() error {
 			defer func() { _ = l.Close() }()

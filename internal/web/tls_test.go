@@ -184,6 +184,35 @@ func TestClientCertificatesAreVerified(t *testing.T) {
 	}
 }
 
+// A client that client_allowed_sans no longer names cannot connect with the session of an earlier connection either.
+func TestSessionsOfRemovedClientsAreNotResumed(t *testing.T) {
+	dir, authority := t.TempDir(), t.TempDir()
+	client := writeCertificate(t, dir)
+	known := renew(t, authority, 1)
+	further := "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: " + filepath.Join(authority, "cert.pem") + "\n  client_allowed_sans: "
+	r := serveTLS(t, dir, further+"[127.0.0.1]\n")
+	admitted := func(sessions tls.ClientSessionCache) bool {
+		config := client.Transport.(*http.Transport).TLSClientConfig.Clone()
+		config.Certificates, config.ClientSessionCache = []tls.Certificate{known}, sessions
+		mine := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}, Timeout: testTimeout}
+		status, _, _ := fetch(t, mine, "https://"+r.addresses[0]+"/metrics")
+		return status == http.StatusOK
+	}
+	sessions := tls.NewLRUClientSessionCache(1)
+	if !admitted(sessions) {
+		t.Fatal("the client was not admitted at first")
+	}
+	writeFile(t, dir, "web.yml", serverTLS+further+"[192.0.2.1]\n")
+	for deadline := time.Now().Add(testTimeout); admitted(nil); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the client is admitted although client_allowed_sans no longer names it")
+		}
+	}
+	if admitted(sessions) {
+		t.Error("the client was admitted with a session from before the change")
+	}
+}
+
 func TestHTTP2IsOnByDefault(t *testing.T) {
 	dir := t.TempDir()
 	client := writeCertificate(t, dir)

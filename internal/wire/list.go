@@ -185,19 +185,25 @@ func (p *partReader) release() {
 // readJSONList reads the members of a JSON list from the stream, and its items one by one.
 func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error) (metav1.ListMeta, error) {
 	var meta metav1.ListMeta
+	want, complete := "items", false
+	if t != nil {
+		want, visit = "rows", t.visit(visit)
+	}
+	var others []string // the first few
 	r := &jsonReader{br: br}
 	err := r.each('{', '}', func() error {
 		name, err := r.name()
-		if err != nil {
-			return err
-		}
 		switch {
-		case name == "items" && t == nil:
+		case err != nil:
+			return err
+		case name == want:
+			complete = true
 			return readJSONItems(r, visit)
 		case name == "items":
 			return errNoTable
-		case name == "rows" && t != nil:
-			return readJSONItems(r, t.visit(visit))
+		}
+		if len(others) < maxNamedMembers {
+			others = append(others, name)
 		}
 		value, err := r.value()
 		switch {
@@ -209,8 +215,15 @@ func readJSONList(br *bufio.Reader, t *table, visit func(Encoding, []byte) error
 		}
 		return err
 	})
+	if err == nil && !complete {
+		// An API server sends an empty list as [] or null. A proxy before it may answer with anything.
+		err = fmt.Errorf("json: list must have the member %q, got an object with the members %.100q", want, others)
+	}
 	return meta, unexpected(err)
 }
+
+// maxNamedMembers is how many members of an answer that is not a list are named in the error.
+const maxNamedMembers = 8
 
 func readJSONItems(r *jsonReader, visit func(Encoding, []byte) error) error {
 	first, err := r.next()

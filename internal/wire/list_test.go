@@ -87,7 +87,6 @@ func TestReadListJSONForms(t *testing.T) {
 	f(`{"metadata":{"resourceVersion":"5"},"x":[{"y":{}}],"items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]}`, "a b", true)
 	f(" \n{ \"items\" : [ ] }", "", true)
 	f(`{"items":null}`, "", true)
-	f(`{}`, "", true)
 	f(`{"items":{}}`, "", false)
 	f(`{"items":[{"metadata":{"name":"a"}},7]}`, "a ", false)
 	f(`{"items":[{"metadata":{"name":"a"}}`, "a", false)
@@ -95,6 +94,24 @@ func TestReadListJSONForms(t *testing.T) {
 	f(`[]`, "", false)
 	f(`<html>`, "", false)
 	f(``, "", false)
+}
+
+// An API server sends an empty list as [] or null. Without the member, the answer is something else, such as that of a
+// proxy, and must not count as an empty list.
+func TestAnswerWithoutItemsIsNoList(t *testing.T) {
+	status := `{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","code":503}`
+	for _, body := range []string{`{}`, status, `{"metadata":{"resourceVersion":"5"}}`, `{"error":{"items":[]}}`, `{"rows":[]}`} {
+		if meta, err := ReadList(strings.NewReader(body), namesOf(new([]string))); err == nil || !strings.Contains(err.Error(), `"items"`) {
+			t.Errorf("%s: got metadata %+v and error %v, want an error that names the missing member", body, meta, err)
+		}
+		if _, err := secretTable().ReadList(strings.NewReader(strings.ReplaceAll(body, "rows", "x")), namesOf(new([]string))); err == nil || !strings.Contains(err.Error(), `"rows"`) {
+			t.Errorf("%s: got error %v for a Table, want one that names the missing member", body, err)
+		}
+	}
+	_, err := ReadList(strings.NewReader(status), namesOf(new([]string)))
+	if err == nil || !strings.Contains(err.Error(), `["kind" "apiVersion" "metadata" "status" "code"]`) {
+		t.Errorf("got error %v, want one that names the members of the answer", err)
+	}
 }
 
 // ReadList returns the error of the visitor.

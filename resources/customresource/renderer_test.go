@@ -1,6 +1,7 @@
 package customresource
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -282,8 +283,13 @@ func FuzzRender(f *testing.F) {
 		}
 		exposition := conformance.NewExposition()
 		addLines(t, &exposition, r.Families(), l)
-		if len(exposition.Twice) > 0 {
-			t.Fatalf("got repeated series %v, want none", exposition.Twice)
+		seen := map[string]bool{}
+		for line := range bytes.Lines(l.Buf) {
+			series := string(resources.AppendSeries(nil, line))
+			if seen[series] {
+				t.Fatalf("got the series %s twice in\n%s", series, l.Buf)
+			}
+			seen[series] = true
 		}
 	})
 }

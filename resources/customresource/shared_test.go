@@ -2,6 +2,7 @@ package customresource
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/statefleet/statefleet/resources"
@@ -62,5 +63,35 @@ func TestSharedFamiliesReturnsIndexes(t *testing.T) {
 	kinds := config.Kinds([]Definition{{Group: "a.example.com", Kind: "A", Plural: "as", Versions: []string{"v1"}}}, resources.Filter{}, silent())
 	if got := kinds[0].Renderer.SharedFamilies(true); len(got) != 1 || got[0] != 1 {
 		t.Errorf("got the families %v, want [1]", got)
+	}
+}
+
+// To Prometheus an empty label is the same as a missing one.
+func TestEmptyLabelsDoNotDistinguishSamples(t *testing.T) {
+	config := wrap(`{name: x, each: {type: Info, info: {path: [a], labelsFromPath: {n: [n], o: [o]}}}}`)
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = fmt.Sprintf(`{"n":"%d"},{"n":"%d","o":""}`, i, i)
+	}
+	for _, c := range []struct {
+		items   string
+		want    string // the labels of the first and the last sample
+		samples int
+		skipped int
+	}{
+		{`{"n":"p"},{"n":"p","o":""},{"n":"q"}`, `n="p"|n="q"`, 2, 1},
+		{`{"n":"p","o":""},{"n":"p"}`, `n="p",o=""|n="p",o=""`, 1, 1},
+		{`{"n":"","o":"p"},{"o":"p"},{"n":"p"}`, `n="",o="p"|n="p"`, 2, 1},
+		{`{"n":""},{"o":""},{"n":"","o":""}`, `n=""|n=""`, 1, 2},
+		{`{"n":"p,","o":""},{"n":"p,"},{"n":",}","o":""},{"n":",}"}`, `n="p,",o=""|n=",}",o=""`, 2, 2},
+		{strings.Join(many, ","), `n="0"|n="999"`, 1000, 1000},
+	} {
+		text, skipped := render(t, config, `{"a":[`+c.items+`]}`)
+		lines := strings.Split(strings.TrimSpace(text), "\n")
+		first, last, _ := strings.Cut(c.want, "|")
+		if len(lines) != c.samples || skipped != c.skipped || lines[0] != "x{"+first+"} 1" || lines[len(lines)-1] != "x{"+last+"} 1" {
+			t.Errorf("%.100s: got %d samples from %s to %s and %d skipped, want %d from %s to %s and %d skipped",
+				c.items, len(lines), lines[0], lines[len(lines)-1], skipped, c.samples, first, last, c.skipped)
+		}
 	}
 }
