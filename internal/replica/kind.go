@@ -248,6 +248,15 @@ func (k *kind) complete() bool {
 	return len(k.reflectors) > 0
 }
 
+// stats returns the totals of the kind's store. No object of a hidden kind is served.
+func (k *kind) stats(hidden bool) store.Stats {
+	s := k.store.Stats()
+	if hidden {
+		s.Objects, s.HiddenObjects, s.TextBytes = 0, s.Objects+s.HiddenObjects, 0
+	}
+	return s
+}
+
 // refused reports whether the API server refuses the kind or does not have it.
 func (k *kind) refused() bool {
 	phase := k.status().Phase
