@@ -115,3 +115,22 @@ func TestNamespaceThatIsSelectedLaterBecomesVisibleAtOnce(t *testing.T) {
 		r.wantPods("after the list", 200, 0)
 	})
 }
+
+// TestNamespacesAreVerifiedBesideAForbiddenOne covers a namespace in --namespaces that the API server
+// forbids, for example because it does not exist yet.
+func TestNamespacesAreVerifiedBesideAForbiddenOne(t *testing.T) {
+	w := newWorld(t)
+	for i := range 9 {
+		w.pod(i, "n0")
+	}
+	w.interceptPods("/ns1", func(rw http.ResponseWriter, _ *http.Request) bool { return refuse(rw) })
+	r := w.startVerified(func(o *Options) {
+		o.Namespaces, o.ForbiddenGrace = []string{"ns0", "ns1", "ns2"}, time.Millisecond
+	})
+	eventually(t, "a verification without differences", func() bool { return r.checks(checkEqual) > 0 })
+	r.current()[0].store.Delete(idOf(5)) // in ns2
+	eventually(t, "the missing pod is restored", func() bool { return podsIn(r.samples())[string(uid(5))] })
+	if n := r.checks(checkFailed); n > 0 {
+		t.Errorf("%v verifications failed, want none", n)
+	}
+}
