@@ -24,7 +24,7 @@ type bucket struct {
 	seq    uint64 // orders buckets by age
 
 	partitioning *partitioning // differs from that of the store until SetPartitioning reaches the bucket
-	partition    Partition     // of all its objects, by this partitioning
+	group                      // of all its objects, by this partitioning
 	visible      bool
 
 	used   uint64 // bit per slot

@@ -22,7 +22,8 @@
 // Objects in the store need not be visible: SetPartitioning assigns them to partitions by their
 // shard hash, and SetVisible changes atomically which partitions snapshots contain. Objects that
 // another replica serves for now are thus available in compressed form when this replica has to
-// serve them.
+// serve them. New objects of a source that is being listed for the first time may be put as hidden,
+// until Show makes all of them visible.
 //
 // Save encodes the objects with their compressed blocks, and Load fills an empty store with them, so
 // that another process need not render the objects again.
@@ -38,7 +39,8 @@
 //     versions, even while objects move between buckets.
 //   - The store never replaces a version by an older one.
 //   - All objects of a bucket belong to the same partition, by the partitioning that the bucket
-//     refers to. SetVisible only marks buckets.
+//     refers to, and are hidden for the same source or for none. SetVisible and Show only mark
+//     buckets.
 //   - The raw bytes of all stores of a Budget are within its limit while no call is in progress.
 //
 // # Locks
@@ -46,13 +48,13 @@
 // In the order in which they may be taken:
 //
 //  1. Store.partitionMu: held while objects move between buckets, by SetPartitioning, by
-//     SetVisible, and by the merging in a sweep, which skips its work if the lock is taken or Save
-//     is running. Save takes it once, to wait for a merging in progress. ResetAllVersions holds it
+//     SetVisible and Show, and by the merging in a sweep, which skips its work if the lock is taken
+//     or Save is running. Save takes it once, to wait for a merging in progress. ResetAllVersions holds it
 //     to keep objects from moving.
 //  2. editState.compressMu: one goroutine compresses the block, others wait for the result.
 //  3. Store.mu: index, buckets, blocks. Held for work on one bucket (two when objects move), never
 //     during the compression of text or the writing of Save. TakeSnapshot holds it to copy pointers,
-//     SetVisible to mark each bucket.
+//     SetVisible and Show to mark each bucket.
 //  4. Budget.mu: the list of buckets with raw blocks.
 //
 // Compression takes the longest and needs only compressMu. When the Budget is exceeded, the

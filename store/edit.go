@@ -4,27 +4,27 @@ import "math/bits"
 
 // The methods here change blocks. Callers hold s.mu. Each method works on one or two buckets.
 
-// target returns the bucket for the next object of a partition: the current bucket until it is
-// full, else the newest one that accepts objects, else a new one. So objects that come and go share
-// a few buckets, and the other buckets stay compressed.
-func (s *Store) target(p Partition) *bucket {
-	best := s.current[p]
-	if best == nil || !s.inPartition(best, p) || best.freeSlots() == 0 || best.blocks == nil {
+// target returns the bucket for the next object of a group: the current bucket until it is full,
+// else the newest one that accepts objects, else a new one. So objects that come and go share a few
+// buckets, and the other buckets stay compressed.
+func (s *Store) target(g group) *bucket {
+	best := s.current[g]
+	if best == nil || !s.inGroup(best, g) || best.freeSlots() == 0 || best.blocks == nil {
 		best = nil
 		for _, b := range s.buckets {
-			if b != nil && s.inPartition(b, p) && (best == nil || b.seq > best.seq) && b.accepts() {
+			if b != nil && s.inGroup(b, g) && (best == nil || b.seq > best.seq) && b.accepts() {
 				best = b
 			}
 		}
 	}
 	if best == nil {
-		best = s.newBucket(p)
+		best = s.newBucket(g)
 	}
-	s.current[p] = best
+	s.current[g] = best
 	return best
 }
 
-func (s *Store) newBucket(p Partition) *bucket {
+func (s *Store) newBucket(g group) *bucket {
 	s.lastSeq++
 	b := &bucket{store: s, seq: s.lastSeq, blocks: make([]*block, len(s.families))}
 	if n := len(s.freeNumbers); n > 0 {
@@ -34,7 +34,7 @@ func (s *Store) newBucket(p Partition) *bucket {
 		b.number = uint32(len(s.buckets))
 		s.buckets = append(s.buckets, b)
 	}
-	s.setPartition(b, p)
+	s.setGroup(b, g)
 	s.account(b, 1, totals{buckets: 1})
 	return b
 }

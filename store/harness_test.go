@@ -211,12 +211,15 @@ func verify(t testing.TB, s *Store) {
 // verifyPartition checks that the objects of a bucket belong to its partition.
 func verifyPartition(t testing.TB, s *Store, b *bucket) {
 	t.Helper()
-	if b.partitioning != s.partitioning || b.visible != s.visible.has(b.partition) {
+	if b.partitioning != s.partitioning || b.visible != (s.visible.has(b.partition) && !b.hidden) {
 		t.Fatalf("bucket %d: outdated partitioning, or visibility differs from its partition", b.number)
 	}
 	for i := range slotsOf(b.used) {
 		if p, held := s.partitioning.partitionOf(b.slots[i].hash); !held || p != b.partition {
 			t.Fatalf("bucket %d slot %d: partition %d (held: %t), want %d", b.number, i, p, held, b.partition)
+		}
+		if b.hidden && b.slots[i].source != b.source {
+			t.Fatalf("bucket %d slot %d: source %d, want %d", b.number, i, b.slots[i].source, b.source)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (s *Store) Load(key HashKey, saved []*SavedBucket) {
 		s.lastSeq++
 		b.number, b.seq = uint32(len(s.buckets)), s.lastSeq
 		s.buckets = append(s.buckets, b)
-		s.setPartition(b, 0)
+		s.setGroup(b, group{})
 		s.account(b, 1, totals{buckets: 1, objects: b.count()})
 		for _, blk := range b.blocks {
 			s.account(b, 1, usage(blk))

@@ -21,13 +21,16 @@ type modelObject struct {
 	texts []string
 }
 
-func (m *model) served(o Object) bool { return m.now == nil || m.now(o.Hash) }
+func (m *model) served(o Object) bool { return !o.Hidden && (m.now == nil || m.now(o.Hash)) }
 
 // put reports whether it changed the text of the object.
 func (m *model) put(o Object, texts []string) (changed bool) {
 	held, ok := m.objects[o.ID]
 	if ok && o.Version != 0 && o.Version < held.Version {
 		return false
+	}
+	if ok {
+		o.Hidden = held.Hidden
 	}
 	m.objects[o.ID] = modelObject{o, texts}
 	dropped := m.drop(func(o Object) bool { return m.now != nil && !m.now(o.Hash) && !m.next(o.Hash) })
@@ -86,7 +89,7 @@ const (
 
 func (s *simulation) put(n, kind int) {
 	s.version++
-	o := Object{ID: testID(n), Hash: uint64(n % 16), Version: s.version, Source: uint32(n % 3)}
+	o := Object{ID: testID(n), Hash: uint64(n % 16), Version: s.version, Source: uint32(n % 3), Hidden: s.rng.IntN(2) == 0}
 	switch kind {
 	case withoutVersion:
 		o.Version = 0
@@ -150,6 +153,18 @@ func (s *simulation) retain(all bool) {
 	s.counts["not retained"] += want
 }
 
+func (s *simulation) show() {
+	source := uint32(s.rng.IntN(3))
+	s.store.Show(source)
+	for id, o := range s.model.objects {
+		if o.Hidden && o.Source == source {
+			o.Hidden = false
+			s.model.objects[id] = o
+			s.counts["shown"]++
+		}
+	}
+}
+
 func (s *simulation) begin() {
 	// Usually the shard grows or shrinks, sometimes it is an unrelated one.
 	a, b, c, d := s.rng.Uint64N(16), s.rng.Uint64N(17), s.rng.Uint64N(16), s.rng.Uint64N(17)
@@ -193,6 +208,9 @@ func (s *simulation) step(i int) {
 	case 30:
 		s.retain(false)
 		return
+	case 50:
+		s.show()
+		return
 	case 60:
 		s.begin()
 		return
@@ -213,6 +231,8 @@ func (s *simulation) step(i int) {
 		s.finish(s.model.next, commitReshard)
 	case n < 920:
 		s.finish(s.model.now, abortReshard)
+	case n < 925:
+		s.show()
 	default:
 		s.sweep()
 	}
@@ -296,7 +316,7 @@ func (s *simulation) checkCoverage(limit int64) {
 	s.counts["compressed"], s.counts["decompressed"] = int(stats.Compressions), int(stats.Decompressions)
 	for _, name := range []string{
 		"stale versions", "deleted", "not retained", "dropped by a reshard", "shown or hidden",
-		"changed", "unchanged", "compressed",
+		"shown", "changed", "unchanged", "compressed",
 	} {
 		if s.counts[name] == 0 {
 			s.t.Errorf("the run had no case of %q: %v", name, s.counts)

@@ -10,8 +10,11 @@ type Object struct {
 	// counts as older than another.
 	Version uint64
 	// Source identifies the list and watch that delivered the object: one per namespace if
-	// namespaces are selected. Retain and Compare work on one source.
+	// namespaces are selected. Retain, Compare and Show work on one source.
 	Source uint32
+	// Hidden keeps an object hidden, whatever its partition, until Show is called for its source. It has
+	// no effect on an object that is stored already.
+	Hidden bool
 }
 
 // Lines is the text of one object. Buf holds the sample lines of all families one after another,

@@ -9,6 +9,27 @@ type Partition uint8
 // maxPartitions is the number of bits of a PartitionSet.
 const maxPartitions = 32
 
+// group is what all objects of a bucket have in common.
+type group struct {
+	partition Partition
+	hidden    bool   // until Show(source)
+	source    uint32 // of hidden objects; 0 for others
+}
+
+// groupOf returns the group of a new object.
+func groupOf(o Object, p Partition) group {
+	if o.Hidden {
+		return group{partition: p, hidden: true, source: o.Source}
+	}
+	return group{partition: p}
+}
+
+// in returns the same group in another partition.
+func (g group) in(p Partition) group {
+	g.partition = p
+	return g
+}
+
 // PartitionSet is a set of partitions, one bit each.
 type PartitionSet uint32
 
@@ -60,7 +81,21 @@ func (s *Store) SetVisible(visible PartitionSet) {
 	s.visible = visible
 	for _, b := range s.buckets {
 		if b != nil {
-			s.setPartition(b, b.partition)
+			s.setGroup(b, b.group)
+		}
+	}
+}
+
+// Show makes the hidden objects of a source visible, atomically, as far as their partitions are
+// visible; see Object.Hidden.
+func (s *Store) Show(source uint32) {
+	s.partitionMu.Lock()
+	defer s.partitionMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.buckets {
+		if b != nil && b.hidden && b.source == source {
+			s.setGroup(b, group{partition: b.partition})
 		}
 	}
 }
@@ -73,19 +108,19 @@ func (s *Store) EndBulkLoad() {
 	s.bulkLoading = false
 }
 
-// setPartition assigns the bucket to a partition of the current partitioning.
-func (s *Store) setPartition(b *bucket, p Partition) {
-	b.partitioning, b.partition = s.partitioning, p
-	if visible := s.visible.has(p); visible != b.visible {
+// setGroup assigns the bucket to a group, by the current partitioning.
+func (s *Store) setGroup(b *bucket, g group) {
+	b.partitioning, b.group = s.partitioning, g
+	if visible := s.visible.has(g.partition) && !g.hidden; visible != b.visible {
 		s.totalsOf(b).add(-1, b.totals)
 		b.visible = visible
 		s.totalsOf(b).add(1, b.totals)
 	}
 }
 
-// inPartition reports whether the bucket belongs to the partition, by the current partitioning.
-func (s *Store) inPartition(b *bucket, p Partition) bool {
-	return b.partitioning == s.partitioning && b.partition == p
+// inGroup reports whether the bucket belongs to the group, by the current partitioning.
+func (s *Store) inGroup(b *bucket, g group) bool {
+	return b.partitioning == s.partitioning && b.group == g
 }
 
 // repartition keeps the objects of the largest partition in the bucket and moves the others to
@@ -117,13 +152,13 @@ func (s *Store) repartition(b *bucket) {
 	}
 	for p, mask := range masks {
 		for p != largest && mask != 0 {
-			dst := s.target(Partition(p))
+			dst := s.target(b.in(Partition(p)))
 			moved := lowestBits(mask, dst.freeSlots())
 			s.moveObjects(b, moved, dst)
 			mask &^= moved
 		}
 	}
-	s.setPartition(b, Partition(largest))
+	s.setGroup(b, b.in(Partition(largest)))
 }
 
 // lowestBits returns the lowest n set bits of the mask.

@@ -3,6 +3,7 @@ package store
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func even(hash uint64) bool       { return hash%2 == 0 }
@@ -47,6 +48,34 @@ func TestPartitionsCanBeShownAndHiddenRepeatedly(t *testing.T) {
 	s.Delete(testID(4))
 	s.SetVisible(2)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "1 7")
+}
+
+func TestHiddenObjectsBecomeVisibleBySource(t *testing.T) {
+	s := New(testFamilies(2), NewBudget(0))
+	put := func(n int, version uint64, hidden bool) {
+		s.Put(Object{ID: testID(n), Hash: uint64(n), Version: version, Source: uint32(n % 2), Hidden: hidden},
+			linesOf(line(0, n, "", version), line(1, n, "", version)))
+	}
+	put(0, 1, false)
+	for n := 1; n < 6; n++ {
+		put(n, 1, true)
+	}
+	put(0, 2, true)  // stays visible
+	put(1, 2, false) // stays hidden
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0")
+	equal(t, "HiddenObjects", s.Stats().HiddenObjects, 5)
+	s.Delete(testID(3))
+	s.Show(1)
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 5")
+	beginReshard(s, belowThree, everything)
+	equal(t, "visible before the switch", strings.Join(visibleObjects(t, s), " "), "0 1")
+	s.Sweep(0, time.Now())
+	s.SetVisible(nextPartitions)
+	equal(t, "visible after the switch", strings.Join(visibleObjects(t, s), " "), "0 1 5")
+	put(7, 1, true)
+	s.Show(0)
+	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 2 4 5")
+	verify(t, s)
 }
 
 func TestLeavingObjectsStayVisibleUntilTheSwitch(t *testing.T) {

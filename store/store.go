@@ -16,19 +16,19 @@ type Store struct {
 	created  time.Time // see age
 	key      HashKey   // of fingerprints
 
-	partitionMu sync.Mutex   // held while objects move between buckets: SetPartitioning, SetVisible, merging
+	partitionMu sync.Mutex   // held while objects move between buckets: SetPartitioning, SetVisible, Show, merging
 	saving      atomic.Int32 // calls of Save in progress; no merging begins meanwhile
 
 	mu          sync.Mutex // guards the fields below and everything reachable from them, except frozen blocks
 	index       map[ID]slotRef
-	buckets     []*bucket              // by number; nil where discarded
-	freeNumbers []uint32               // indexes of the nil entries of buckets
-	current     [maxPartitions]*bucket // takes new objects
-	lastSeq     uint64                 // buckets created
-	epoch       uint64                 // snapshots taken; see rawText.epoch
-	mark        uint32                 // calls of Retain and Compare; see slot.mark
-	moves       uint64                 // calls of moveObjects
-	sizeHints   []int                  // per family: size of its block in the last bucket that became full
+	buckets     []*bucket         // by number; nil where discarded
+	freeNumbers []uint32          // indexes of the nil entries of buckets
+	current     map[group]*bucket // takes new objects
+	lastSeq     uint64            // buckets created
+	epoch       uint64            // snapshots taken; see rawText.epoch
+	mark        uint32            // calls of Retain and Compare; see slot.mark
+	moves       uint64            // calls of moveObjects
+	sizeHints   []int             // per family: size of its block in the last bucket that became full
 
 	expiring map[ID]time.Duration // deleted objects that stay visible until the store has this age
 
@@ -53,6 +53,7 @@ func New(families []Family, budget *Budget) *Store {
 		created:      time.Now(),
 		key:          NewHashKey(),
 		index:        make(map[ID]slotRef),
+		current:      make(map[group]*bucket),
 		sizeHints:    make([]int, len(families)),
 		expiring:     make(map[ID]time.Duration),
 		partitioning: &partitioning{singlePartition},
@@ -123,11 +124,11 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket, chang
 		return nil, false
 	case !belongs:
 		return nil, false
-	case held && !s.inPartition(b, partition): // SetPartitioning has not reached its bucket yet
-		s.moveObjects(b, 1<<i, s.target(partition))
+	case held && !s.inGroup(b, b.in(partition)): // SetPartitioning has not reached its bucket yet
+		s.moveObjects(b, 1<<i, s.target(b.in(partition)))
 		b, i, _ = s.find(o.ID)
 	case !held:
-		b = s.target(partition)
+		b = s.target(groupOf(o, partition))
 		i = b.allocSlot()
 		s.index[o.ID] = slotRefOf(b, i)
 		s.account(b, 1, totals{objects: 1})
@@ -139,7 +140,7 @@ func (s *Store) put(o Object, l *Lines, fresh fingerprints) (full *bucket, chang
 	slot.id, slot.hash, slot.version, slot.source, slot.mark = o.ID, o.Hash, o.Version, o.Source, s.mark
 	changed = s.write(b, i, l, fresh)
 	if !held && b.count() == slotsPerBucket {
-		s.current[partition] = nil // slots that become free later are not for new objects
+		delete(s.current, b.group) // slots that become free later are not for new objects
 		s.recordSizes(b)
 		if s.bulkLoading {
 			return b, changed

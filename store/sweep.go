@@ -40,7 +40,7 @@ func (s *Store) Sweep(quiet time.Duration, now time.Time) {
 }
 
 // mergeBuckets merges half-empty buckets, two at a time. It does nothing while SetPartitioning,
-// SetVisible or Save is running.
+// SetVisible, Show or Save is running.
 func (s *Store) mergeBuckets() {
 	if !s.partitionMu.TryLock() {
 		return
@@ -49,17 +49,17 @@ func (s *Store) mergeBuckets() {
 	if s.saving.Load() > 0 {
 		return
 	}
-	var targets [maxPartitions]*bucket
+	targets := map[group]*bucket{}
 	s.eachBucket(func(b *bucket) {
 		if b.count() > slotsPerBucket/2 {
 			return
 		}
-		dst := targets[b.partition]
+		dst := targets[b.group]
 		if dst != nil && dst.blocks != nil && dst.freeSlots() >= b.count() &&
 			dst.totals.text+b.totals.text <= maxBucketText {
 			s.moveObjects(b, b.used, dst)
 			b = dst
 		}
-		targets[b.partition] = b
+		targets[b.group] = b
 	})
 }

@@ -25,7 +25,7 @@ var outcomes = [...]outcome{changed, unchanged, stale, deleted, superseded, over
 // Owns implements watch.Handler: the object's hash is in the held ranges and its namespace is
 // selected. Other objects are neither decoded nor counted here.
 func (h *handler) Owns(hash uint64, namespace []byte) bool {
-	return h.kind.held().Contains(hash) && (h.namespaces == nil || h.namespaces.contains(namespace))
+	return h.kind.held().Contains(hash) && (h.namespaces == nil || h.namespaces[string(namespace)])
 }
 
 // admit decides whether a version of an owned object is accepted. It returns "" if so, otherwise

@@ -64,7 +64,7 @@ func newCollector() *collector {
 	return &collector{
 		kinds: []kindMetric{
 			perKind(gauge, "statefleet_objects", "Number of objects served.", func(s store.Stats) float64 { return float64(s.Objects) }),
-			perKind(gauge, "statefleet_objects_hidden", "Number of objects held and not served: for a change of shard, or while another replica serves them.", func(s store.Stats) float64 { return float64(s.HiddenObjects) }),
+			perKind(gauge, "statefleet_objects_hidden", "Number of objects held and not served: for a change of shard, while another replica serves them, or because no list of their kind or namespace was complete yet.", func(s store.Stats) float64 { return float64(s.HiddenObjects) }),
 			blocks("raw", func(s store.Stats) int { return s.Blocks - s.CompressedBlocks }),
 			blocks("compressed", func(s store.Stats) int { return s.Blocks - s.RawBlocks }),
 			blocks("both", func(s store.Stats) int { return s.RawBlocks + s.CompressedBlocks - s.Blocks }),
@@ -108,7 +108,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	for _, k := range r.current() {
-		stats := k.store.Stats()
+		stats := k.stats(r.isHidden(k))
 		for _, m := range c.kinds {
 			ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.of(stats), append([]string{k.Name}, m.labels...)...)
 		}

@@ -64,12 +64,13 @@ func (r *Replica) exemptOverdue() {
 
 // showComplete makes hidden kinds visible that are complete now, and ends the exemption of complete
 // ones. A kind that is refused counts as complete, and stays hidden. Before the replica is ready, a
-// kind that was complete may be incomplete again, and is hidden then.
+// kind that was complete may be incomplete again, and is hidden then. While everything is held, an
+// incomplete kind is only being listed again. It stays visible, for the replica may become ready soon.
 func (r *Replica) showComplete() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range r.kinds {
-		k.hidden = k.hidden || !r.ready
+		k.hidden = k.hidden || !r.ready && !r.holdsAll()
 		if !k.hidden && !k.exempt || !k.complete() {
 			continue
 		}

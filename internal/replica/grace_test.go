@@ -95,9 +95,7 @@ func TestBrokenCustomResourceDoesNotBlockReadiness(t *testing.T) {
 		if err := r.Ready(); err != nil || r.podsOverdue() != 1 {
 			t.Fatalf("after the grace period, Ready returned %v and overdue is %v, want nil and 1", err, r.podsOverdue())
 		}
-		if held, visible := r.podsHeld(), len(podsIn(r.samples())); held != 100 || visible != 0 {
-			t.Errorf("%d pods are held and %d visible, want those of the first page held and none visible", held, visible)
-		}
+		r.wantPods("after the first page", 0, 100)
 		if !r.Holds(shard.Uncoordinated(shard.Assignment{Total: 1})).All {
 			t.Error("the plan does not count as held")
 		}
@@ -307,9 +305,7 @@ func TestKindThatIsRefusedAtFirstBecomesVisibleAtOnce(t *testing.T) {
 				}
 				w.servePodsPartly()
 				time.Sleep(15 * time.Second)
-				if held, visible := r.podsHeld(), len(podsIn(r.samples())); held != 100 || visible != 0 {
-					t.Errorf("%d pods are held and %d visible, want those of the first page held and none visible", held, visible)
-				}
+				r.wantPods("after the first page", 0, 100)
 				w.intercept(w.asFirstVersion)
 				for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 					if n := len(podsIn(r.samples())); n != 0 && n != podCount {

@@ -16,7 +16,7 @@ const maxIdleLines = 1 << 20
 // handler stores what one Reflector reads. See admission.go for what it accepts.
 type handler struct {
 	kind       *kind
-	namespaces *namespaceSet // nil if all namespaces are selected
+	namespaces map[string]bool // that were selected when the Reflector was started; nil if all are
 	source     uint32
 	lines      resources.Lines
 
@@ -63,7 +63,8 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	}
 	k.recordOmitted(o, v.ID, &h.lines)
 	result := unchanged
-	if k.putLines(o, store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source}, &h.lines) {
+	stored := store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source, Hidden: h.unlisted(o.Namespace)}
+	if k.putLines(o, stored, &h.lines) {
 		result = changed
 	}
 	textBytes := int64(len(h.lines.Buf))
@@ -186,9 +187,19 @@ func (h *handler) completedAt(version uint64) {
 		k.rejected[h.source].Store(0)
 	}
 	h.held, h.rejectedSinceList = held, false
+	if h.namespaces != nil {
+		k.listed[h.source] = h.namespaces
+		k.store.Show(h.source)
+	}
 	if k.resume != nil {
 		k.resume[h.source].confirmed = true
 	}
+}
+
+// unlisted reports whether the handler is restricted to namespaces, and no list that includes this one
+// was complete.
+func (h *handler) unlisted(namespace []byte) bool {
+	return h.namespaces != nil && !h.kind.listed[h.source][string(namespace)]
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {

@@ -43,6 +43,12 @@ type kind struct {
 	// served, or that is overdue. Only the Replica's loop changes them, under the Replica's mutex.
 	hidden, exempt bool
 
+	// listed has for each Reflector the namespaces of its last complete list, if it is restricted to
+	// namespaces. New objects of other namespaces are hidden until the next one, so that a scrape sees
+	// whole namespaces: also one that is selected later, or that the API server refuses at first. The
+	// Replica's loop clears it while no Reflector runs; a Reflector sets its own element.
+	listed []map[string]bool
+
 	names      names
 	tombstones tombstones
 
@@ -85,7 +91,7 @@ func (r *Replica) newKind(spec Kind) *kind {
 			k.counters.overLimit.WithLabelValues(f.name) // 0 from now on
 		}
 	}
-	k.rejected = make([]atomic.Int64, len(k.scopes))
+	k.rejected, k.listed = make([]atomic.Int64, len(k.scopes)), make([]map[string]bool, len(k.scopes))
 	k.subject = r.newSubject(k)
 	return k
 }
@@ -110,18 +116,20 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	}
 	if len(*r.held.Load()) == 0 {
 		r.startWaiting(k, time.Time{})
+		clear(k.listed) // no object is held
 		return
 	}
 	r.startWaiting(k, time.Now())
 	ctx, cancel := context.WithCancel(ctx)
 	running := new(sync.WaitGroup)
 	var reflectors []*watch.Reflector
+	var selected map[string]bool
 	var namespaces uint64
 	if r.namespaceSet != nil {
-		_, namespaces = r.namespaceSet.list()
+		selected, namespaces = r.namespaceSet.current()
 	}
 	for source := range k.scopes {
-		s := r.newReflector(k, source, allowStale)
+		s := r.newReflector(k, source, selected, allowStale)
 		reflectors = append(reflectors, s)
 		running.Go(func() { s.Run(ctx) })
 	}
@@ -136,11 +144,14 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
 }
 
-// newReflector returns the Reflector of one of the kind's scopes.
-func (r *Replica) newReflector(k *kind, source int, allowStale bool) *watch.Reflector {
+// newReflector returns the Reflector of one of the kind's scopes. selected are the namespaces that the
+// namespace selector selects; nil if there is none.
+func (r *Replica) newReflector(k *kind, source int, selected map[string]bool, allowStale bool) *watch.Reflector {
 	h := &handler{kind: k, source: uint32(source), held: k.held()}
-	if k.Namespaced {
-		h.namespaces = r.namespaceSet
+	if namespace := k.scopes[source].namespace; namespace != "" {
+		h.namespaces = map[string]bool{namespace: true}
+	} else if k.Namespaced {
+		h.namespaces = selected
 	}
 	client := r.client
 	if k.Custom {
@@ -235,6 +246,15 @@ func (k *kind) complete() bool {
 		}
 	}
 	return len(k.reflectors) > 0
+}
+
+// stats returns the totals of the kind's store. No object of a hidden kind is served.
+func (k *kind) stats(hidden bool) store.Stats {
+	s := k.store.Stats()
+	if hidden {
+		s.Objects, s.HiddenObjects, s.TextBytes = 0, s.Objects+s.HiddenObjects, 0
+	}
+	return s
 }
 
 // refused reports whether the API server refuses the kind or does not have it.

@@ -18,7 +18,7 @@ type namespaceSet struct {
 	watch   *verify.Set
 	changed latest[struct{}]
 
-	mu      sync.RWMutex
+	mu      sync.Mutex
 	names   map[string]bool
 	changes uint64 // of names
 }
@@ -44,17 +44,17 @@ func (r *Replica) newNamespaceSet() *namespaceSet {
 	return s
 }
 
-// contains reports whether the namespace is selected.
-func (s *namespaceSet) contains(namespace []byte) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.names[string(namespace)]
+// current returns the selected namespaces, and how often they have changed.
+func (s *namespaceSet) current() (names map[string]bool, changes uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.names), s.changes
 }
 
 // list returns the selected namespaces, sorted, and how often they have changed.
 func (s *namespaceSet) list() (names []string, changes uint64) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.names)), s.changes
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/watch/outage"
 	"github.com/statefleet/statefleet/shard"
+	"github.com/statefleet/statefleet/store"
 )
 
 // Overview is the state of a replica at one moment, as the status page shows it.
@@ -66,14 +67,14 @@ func (r *Replica) Overview() Overview {
 	kinds := r.kinds
 	r.mu.Unlock()
 	for i, k := range kinds {
-		k.describe(&o.Kinds[i])
+		k.describe(&o.Kinds[i], k.stats(r.isHidden(k)))
 	}
 	return o
 }
 
 // describe adds the state of the kind's requests and of its store.
-func (k *kind) describe(o *KindOverview) {
-	status, stats := k.status(), k.store.Stats()
+func (k *kind) describe(o *KindOverview, stats store.Stats) {
+	status := k.status()
 	o.Phase, o.Since, o.LastContact = status.Phase, status.Since, status.LastEvent
 	o.Outage = k.outage()
 	if err := k.lastError(status.Phase); err != nil && o.Outage == "" {

@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 	"github.com/statefleet/statefleet/resources"
 )
 
@@ -218,4 +219,48 @@ func TestReasonNamesTheShorterWait(t *testing.T) {
 			t.Errorf("grace periods of %s if forbidden and %s if custom: got %q, want a wait of almost %s", c.forbidden, c.custom, r.Ready(), c.want)
 		}
 	}
+}
+
+// TestKindThatIsListedAgainBeforeTheSwitchIsVisible covers a new replica that holds its part of the
+// target and waits for the switch. A kind is listed again meanwhile, for example because the selected
+// namespaces have changed, and another one is refused, so that the loop polls the kinds.
+func TestKindThatIsListedAgainBeforeTheSwitchIsVisible(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := populatedWorldOn(t, network)
+		var broken atomic.Bool
+		w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/jobs"):
+				refuse(rw)
+			case broken.Load() && strings.HasSuffix(r.URL.Path, "/pods"):
+				http.Error(rw, "later", http.StatusInternalServerError)
+			default:
+				return false
+			}
+			return true
+		})
+		r := w.start(func(o *Options) {
+			o.Config.Dial = network.dial
+			o.only("pods", "jobs")
+		})
+		r.Follow(plan(2, 2, 3))
+		time.Sleep(15 * time.Second)
+		if !r.Holds(plan(2, 2, 3)).All {
+			t.Fatal("the replica does not hold its part of the target")
+		}
+		broken.Store(true)
+		for _, k := range r.current() {
+			if k.Name == "pods" {
+				r.requestRelist(t.Context(), k)
+			}
+		}
+		time.Sleep(3 * time.Second)
+		r.Follow(plan(2, 3, 3))
+		time.Sleep(time.Second)
+		if err := r.Ready(); err != nil {
+			t.Error(err)
+		}
+		r.wantServes(2, 3)
+	})
 }

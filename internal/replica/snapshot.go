@@ -26,6 +26,13 @@ func (r *Replica) Snapshot(f store.Format, include func(resource string) bool) (
 	return snapshot, nil
 }
 
+// isHidden reports whether a kind is hidden as a whole.
+func (r *Replica) isHidden(k *kind) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return k.hidden
+}
+
 // visibleStores returns the stores of the selected kinds that are visible.
 func (r *Replica) visibleStores(include func(resource string) bool) []*store.Store {
 	r.mu.Lock()

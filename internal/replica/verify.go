@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"slices"
 
 	"github.com/statefleet/statefleet/internal/watch"
 	"github.com/statefleet/statefleet/internal/watch/verify"
@@ -14,7 +15,7 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		Store:          k.store,
 		Reflectors:     k.currentReflectors,
 		ID:             k.id,
-		Ready:          func() bool { return r.holdsAll() && !r.Idle() && k.status().Phase == watch.Synced },
+		Ready:          func() bool { return r.holdsAll() && !r.Idle() && k.verifiable() },
 		Full:           func() bool { return k.limitReached(k.store.Stats()) },
 		DeletedAt:      k.tombstones.deletedAt,
 		NewestDeletion: k.tombstones.newestVersion,
@@ -26,4 +27,12 @@ func (r *Replica) newSubject(k *kind) *verify.Subject {
 		},
 		Logger: k.logger,
 	})
+}
+
+// verifiable reports whether a Reflector of the kind is synced, and none is being listed. Namespaces
+// that the API server refuses do not keep the others from being compared.
+func (k *kind) verifiable() bool {
+	phase := k.status().Phase
+	return phase == watch.Synced || phase != watch.Pending && slices.ContainsFunc(k.currentReflectors(),
+		func(s *watch.Reflector) bool { return s.Status().Phase == watch.Synced })
 }

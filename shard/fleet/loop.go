@@ -36,6 +36,7 @@ const (
 
 var (
 	errForbidden  = errors.New("topology ConfigMap may not be read")
+	errImmutable  = errors.New("topology ConfigMap is immutable; delete it, and create it again without immutable: true")
 	errMissing    = errors.New("topology ConfigMap does not exist")
 	errNotWritten = errors.New("nothing was written")
 )

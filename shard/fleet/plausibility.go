@@ -7,8 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// staleRevisionTimeout is how long a replica assumes that others have read a newer revision of the
-// StatefulSet. A list takes less. After that the revision in the topology does not exist.
+// staleRevisionTimeout is how long a replica that can list the StatefulSet assumes that others have
+// read a newer revision of it. A list takes less. After that the revision in the topology does not
+// exist.
 const staleRevisionTimeout = 15 * time.Second
 
 // implausibleError is why a replica does not follow a valid topology. Every client that may write
@@ -70,6 +71,16 @@ func (pl *planner) restoreDelay() time.Duration {
 		return initialWait
 	}
 	return restoreGrace
+}
+
+// isStale reports whether the StatefulSet may be older than the one that the topology follows from. It
+// may be for as long as it cannot be listed: a replica that wrote by it nevertheless, and one that knows
+// the newer revision, would replace each other's topology without end.
+func (pl *planner) isStale(snap snapshot) bool {
+	if pl.staleSince.IsZero() {
+		return false
+	}
+	return snap.desiredAsOf.Before(pl.firstStale) || !pl.elapsed(snap.now, pl.firstStale, staleRevisionTimeout)
 }
 
 // setRevision identifies one state of a StatefulSet.

@@ -203,6 +203,30 @@ func TestReplicasThatServeByDifferentTablesAgree(t *testing.T) {
 	}
 }
 
+// Some replicas may not read the StatefulSet while it is scaled. They do not undo what the others decide.
+func TestReplicasThatCannotReadTheStatefulSetOverruleNobody(t *testing.T) {
+	for seed := range uint64(6) {
+		s := steadyFleet(t, seed, 3)
+		for number := range 1 + seed%2 {
+			s.pods[number].blind = s.now.Add(time.Hour)
+		}
+		for _, n := range []int{5, 4, 6} {
+			s.writes = 0
+			s.scale(n)
+			s.advance(time.Minute)
+			if now := s.topology(); now.Active != n || now.Target != 0 || s.writes > 10 {
+				s.fatal("seed %d: a minute after scaling to %d, got topology %v after %d writes", seed, n, now, s.writes)
+			}
+		}
+		if s.endDisturbances(); s.worst > simWindow {
+			s.fatal("seed %d: an object was in two expositions, or in none, for %s, want at most %s", seed, s.worst, simWindow)
+		}
+		if s.checkAtRest(10 * time.Second); t.Failed() {
+			s.fatal("seed %d", seed)
+		}
+	}
+}
+
 // A replica that serves by a table of pods 18 to 20 accepts that table without any confirmation.
 func TestTableThatIsServedIsPlausible(t *testing.T) {
 	pl, snap := planner{}, snapshot{desired: desiredReplicas(1)}
@@ -223,19 +247,22 @@ func TestTableThatIsServedIsPlausible(t *testing.T) {
 }
 
 // While others may have read a newer StatefulSet, a replica neither follows an unconfirmed topology
-// nor replaces it. That ends after seconds, even if the StatefulSet cannot be read.
+// nor replaces it. That ends seconds after the StatefulSet was listed.
 func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
 	pl := planner{}
 	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
 	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}
 	pl.update(snap)
-	for revision := range int64(20) { // another revision each second
-		snap.now = snap.now.Add(time.Second)
+	for revision := range int64(40) { // another revision each second
+		listed := revision > 20
+		if snap.now = snap.now.Add(time.Second); listed {
+			snap.desiredAsOf = snap.now.Add(-time.Second / 2) // before the newest revision
+		}
 		snap.topology = topology{Generation: 2 + revision, Active: 5, Set: snap.desired.Set, Revision: snap.desired.Revision + 1 + revision}
 		pl.update(snap)
 		_, writes := pl.propose(snap)
-		if late := snap.now.Sub(noon.Add(time.Second)) >= staleRevisionTimeout; pl.plan.Active != 3 || writes != late {
-			t.Fatalf("after %d s: got plan %+v, writes %t; want 3 active, writes %t", revision, pl.plan, writes, late)
+		if pl.plan.Active != 3 || writes != listed {
+			t.Fatalf("after %d s: got plan %+v, writes %t; want 3 active, writes %t", revision, pl.plan, writes, listed)
 		}
 	}
 	snap.desired.Total, snap.desired.Revision, snap.desiredAsOf = 5, snap.topology.Revision, snap.now

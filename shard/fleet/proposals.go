@@ -89,7 +89,7 @@ func (snap snapshot) readers() members {
 func (pl *planner) step(snap snapshot) step {
 	t := snap.topology
 	s := step{Desired: snap.desired, Reports: snap.reports, Now: snap.now, Uncoordinated: pl.uncoordinated}
-	s.Stale = !pl.staleSince.IsZero() && !pl.elapsed(snap.now, pl.firstStale, staleRevisionTimeout)
+	s.Stale = pl.isStale(snap)
 	for _, r := range snap.reports {
 		if r.isLeaving(snap.now) {
 			pl.wakeBy(r.ServesUntil)

@@ -71,7 +71,7 @@ func TestEveryObjectIsServedOnceThroughRandomChanges(t *testing.T) {
 }
 
 // The ConfigMap is deleted, emptied, garbled and edited at random moments. Meanwhile replicas crash, are cut off, or
-// lack the rights to the ConfigMap.
+// lack the rights to the ConfigMap or to the StatefulSet.
 func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 	var counts simCounts
 	for seed := range seeds() {
@@ -94,14 +94,15 @@ func TestFleetRecoversFromACorruptedTopology(t *testing.T) {
 	counts.check(t, 3, 0, 0)
 }
 
-// disturbReplica may cut a replica off from the API server, deny it the ConfigMap, or end its process.
+// disturbReplica may cut a replica off from the API server, deny it the ConfigMap or the StatefulSet, or
+// end its process.
 func (s *simulation) disturbReplica() {
 	number := s.random.IntN(simMaxReplicas)
 	p, until := s.pods[number], s.now.Add(s.randomUpTo(time.Minute))
 	if p == nil {
 		return
 	}
-	switch s.random.IntN(4) {
+	switch s.random.IntN(5) {
 	case 0:
 		s.logf("%d is cut off until %s", number, until.Format("04:05"))
 		p.cutOff = until
@@ -110,14 +111,17 @@ func (s *simulation) disturbReplica() {
 		p.denied, p.version = until, -1
 	case 2:
 		s.crash()
+	case 3:
+		s.logf("%d cannot read the StatefulSet until %s", number, until.Format("04:05"))
+		p.blind = until
 	}
 }
 
-// endDisturbances lets all replicas read and write the ConfigMap, which exists.
+// endDisturbances lets all replicas read the StatefulSet and read and write the ConfigMap, which exists.
 func (s *simulation) endDisturbances() {
 	for _, p := range s.pods {
 		if p != nil {
-			p.cutOff, p.denied, p.version = time.Time{}, time.Time{}, -1
+			p.cutOff, p.denied, p.blind, p.version = time.Time{}, time.Time{}, time.Time{}, -1
 		}
 	}
 	if s.data == nil {

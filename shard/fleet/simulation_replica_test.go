@@ -49,7 +49,8 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 	if stale := !p.planner.staleSince.IsZero(); stale && p.relistAt.IsZero() {
 		p.relistAt = s.now.Add(s.randomUpTo(simLatency) + simTick)
 	}
-	relisted := !p.relistAt.IsZero() && s.now.After(p.relistAt)
+	blind := s.now.Before(p.blind)
+	relisted := !p.relistAt.IsZero() && s.now.After(p.relistAt) && !blind
 	if relisted || p.version != s.version && s.now.After(p.nextEvent) {
 		if p.version = s.version; p.nextEvent.Before(s.now) {
 			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
@@ -59,7 +60,7 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 			seen = snapshot{known: true}
 		}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
-		if relisted || !p.silentWatch || p.seen.desired.Total == 0 {
+		if relisted || !p.silentWatch && !blind || p.seen.desired.Total == 0 {
 			seen.desired = s.desired
 			seen.desired.Ordinal = number - s.desired.Start
 		}

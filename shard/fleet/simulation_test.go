@@ -84,6 +84,7 @@ type simPod struct {
 	silentWatch bool      // its watch of the StatefulSet delivers nothing
 	cutOff      time.Time // until then it receives nothing, and its writes fail
 	denied      time.Time // until then it may neither read nor write the ConfigMap
+	blind       time.Time // until then it may not read the StatefulSet
 
 	probed     time.Time // time of the next readiness probe
 	reported   bool      // the pod's condition Ready

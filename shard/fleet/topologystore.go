@@ -27,7 +27,7 @@ func (l *loop) newTopologyStore(name string) topologyStore {
 
 // stored is the result of reading a topologyStore.
 type stored struct {
-	object *corev1.ConfigMap // nil if it is missing or may not be read
+	object *corev1.ConfigMap // nil if it is missing, immutable, or may not be read
 	known  bool              // the object was read, is missing, or may not be read
 	err    error             // why the object is unusable; nil while nothing is known
 	contents
@@ -42,6 +42,8 @@ func (b topologyStore) read() stored {
 	switch {
 	case denied(now), object == nil && !now.DeniedSince.IsZero():
 		s.known, s.err = true, errForbidden
+	case object != nil && object.Immutable != nil && *object.Immutable:
+		s.err = errImmutable // a probe would not notice it, since writes that change nothing are accepted
 	case object != nil:
 		s.object, s.contents = object, parseContents(object.Data)
 	case s.known:

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -131,6 +133,54 @@ func TestMissingPermissionsAreLoggedOnce(t *testing.T) {
 				if n := strings.Count(a.log.String(), "level=WARN"); n != 1 {
 					t.Errorf("%d warnings, want 1:\n%s", n, a.log.String())
 				}
+			})
+		})
+	}
+}
+
+// The API server accepts writes of an immutable ConfigMap that change nothing, such as a probe.
+func TestImmutableConfigMapIsLoggedOnce(t *testing.T) {
+	written := configMapWith(topology{Generation: 4, Active: 2, Set: "set", Revision: 1})
+	for name, installed := range map[string]*corev1.ConfigMap{"empty": emptyConfigMap(), "written": written} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				installed.Immutable = new(true)
+				f := newTestFleet(t, 2, installed)
+				f.client.PrependReactor("*", "configmaps", func(a k8stesting.Action) (bool, runtime.Object, error) {
+					changes := false
+					switch a := a.(type) {
+					case k8stesting.PatchAction:
+						changes = string(a.GetPatch()) != "{}"
+					case k8stesting.UpdateAction:
+						changes = !maps.Equal(a.GetObject().(*corev1.ConfigMap).Data, installed.Data)
+					}
+					now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
+					if err != nil || !changes || now.(*corev1.ConfigMap).Immutable == nil {
+						return false, nil, nil
+					}
+					return true, nil, apierrors.NewInvalid(schema.GroupKind{Kind: "ConfigMap"}, "fleet-topology", nil)
+				})
+				a := f.startReplica(0)
+				a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 2, Target: 2})
+				time.Sleep(10 * time.Minute)
+				if now := a.plan(); now != (shard.Plan{Ordinal: 0, Active: 2, Target: 2}) || a.Status().Coordinated {
+					t.Errorf("got plan %+v, coordinated %t, want the table of 2 and false", now, a.Status().Coordinated)
+				}
+				if problem := a.Overview().Problem; !errors.Is(problem, errImmutable) {
+					t.Errorf("Overview has problem %v, want %v", problem, errImmutable)
+				}
+				if log := a.log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "immutable") || strings.Contains(log, "coordinated again") {
+					t.Errorf("want one warning with the reason:\n%s", log)
+				}
+				f.scale(3)
+				a.waitPlan(t, shard.Plan{Ordinal: 0, Active: 3, Target: 3})
+				if err := f.client.Tracker().Delete(configMaps, namespace, "fleet-topology"); err != nil {
+					t.Fatal(err)
+				}
+				if err := f.client.Tracker().Create(configMaps, emptyConfigMap(), namespace); err != nil {
+					t.Fatal(err)
+				}
+				until(t, "coordination begins", func() bool { return a.Status().Coordinated && f.topology().Active == 3 })
 			})
 		})
 	}

@@ -52,6 +52,9 @@ func (s *Subject) compare(ctx context.Context) (all differences, err error) {
 		return differences{}, errNotRunning
 	}
 	for i, r := range reflectors {
+		if r.Status().Phase != watch.Synced {
+			continue
+		}
 		d, err := s.compareSource(ctx, uint32(i), r)
 		if err != nil {
 			return differences{}, err

@@ -62,7 +62,8 @@ type SubjectOptions struct {
 	Reflectors func() []*watch.Reflector
 	// ID is the object's ID in the store.
 	ID func(o watch.Object) store.ID
-	// Ready reports whether the store has to be complete at the moment.
+	// Ready reports whether the store has to be complete at the moment, as far as its Reflectors are
+	// synced.
 	Ready func() bool
 	// Full reports whether objects may be missing because of a limit; nil stands for false.
 	Full func() bool
