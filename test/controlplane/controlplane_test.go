@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestCluster tests the whole package on one cluster.
 func TestCluster(t *testing.T) {
-	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
+	cluster := controlplane.Start(t, controlplane.Options{Sharding: true})
 	t.Run("VersionIsKubernetes", func(t *testing.T) {
 		version, err := cluster.Client().Discovery().ServerVersion()
 		if err != nil || version.GitVersion != controlplane.Version {
@@ -70,7 +70,7 @@ func testGate(t *testing.T, cluster *controlplane.Cluster) {
 	if on.ShardInfo == nil || len(on.Items) == 0 || len(on.Items) == 32 {
 		t.Fatalf("gate on: got shardInfo %v and %d of 32 objects, want some but not all", on.ShardInfo, len(on.Items))
 	}
-	if err := cluster.Restart(controlplane.Sharding(false)); err != nil {
+	if err := cluster.SetSharding(false); err != nil {
 		t.Fatal(err)
 	}
 	off := listLowerHalf(t, cluster)

@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/test/controlplane"
 )
 
 // Config returns a configuration for clients with the administrator's rights. They connect from inside the cluster's
@@ -19,7 +21,7 @@ import (
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
 		Host: "https://" + serviceAddress, BearerToken: c.token, QPS: -1, Dial: c.machines[0].dial,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "certs", "apiserver.crt")},
+		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, controlplane.CAFile)},
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *Cluster) build(context.Context) (err error) {
 	if c.pause, err = fleet.Build("test/cmd/pause"); err != nil {
 		return err
 	}
-	c.controlplane, err = fleet.Build("test/cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+controlplane.Version)
+	c.controlplane, err = controlplane.Build()
 	return err
 }
 
