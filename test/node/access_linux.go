@@ -7,7 +7,6 @@ import (
 	"net/http/httputil"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -27,11 +26,6 @@ func (c *Cluster) Config() *rest.Config {
 
 // Client returns a client with the administrator's rights.
 func (c *Cluster) Client() *kubernetes.Clientset { return kubernetes.NewForConfigOrDie(c.Config()) }
-
-// HTTP returns a client that connects from a node, numbered from 1, and so reaches pods by their addresses.
-func (c *Cluster) HTTP(node int) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: c.machines[node-1].dial}, Timeout: 30 * time.Second}
-}
 
 // Proxy returns an HTTP proxy that connects from the first node. Through it, programs outside the cluster reach pods
 // and the API server by their addresses.

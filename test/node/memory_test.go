@@ -3,18 +3,17 @@
 package node
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/seed"
@@ -32,11 +31,11 @@ func TestMemoryOfAContainer(t *testing.T) {
 	for _, pods := range []int{2_000, 20_000} {
 		s.putPods(t, existing, pods)
 		existing = pods
-		if err := waitFor(3*time.Minute, func() bool { return s.countExposedPods(t, pod) >= pods }); err != nil {
-			t.Fatalf("got %d pods in the exposition, want %d: %v", s.countExposedPods(t, pod), pods, err)
+		if err := waitFor(3*time.Minute, func() bool { return s.countSeries(t, pod, "kube_pod_info") >= pods }); err != nil {
+			t.Fatalf("got %d pods in the exposition, want %d: %v", s.countSeries(t, pod, "kube_pod_info"), pods, err)
 		}
 		for range 5 { // scrapes take memory, too
-			s.get(t, pod, "8080", "")
+			s.countSeries(t, pod, "kube_pod_info")
 		}
 		used := s.memory(t)
 		t.Logf("pods=%d usage_mib=%d working_set_mib=%d limit_mib=%d throttled_periods=%d estimate_mib=%d",
@@ -53,44 +52,27 @@ func TestMemoryOfAContainer(t *testing.T) {
 // putPods creates the pods with numbers from "from" up to "to", excluding it. No scheduler or kubelet handles them.
 func (s *setup) putPods(t *testing.T, from, to int) {
 	t.Helper()
-	client := s.Client()
-	if from == 0 {
-		_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: seed.Shop}}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "shop", Namespace: seed.Shop}}
-		if _, err := client.CoreV1().ServiceAccounts(seed.Shop).Create(t.Context(), account, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	numbers := make(chan int)
-	var working sync.WaitGroup
-	for range 8 {
-		working.Go(func() {
-			for i := range numbers {
-				p := seed.NewPod(fmt.Sprintf("pod-%d", i), i)
-				p.Spec.NodeName, p.Spec.SchedulerName, p.Spec.PriorityClassName = "", "none", ""
-				if _, err := seed.PutPod(t.Context(), client, p); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for i := from; i < to && !t.Failed(); i++ {
-		numbers <- i
-	}
-	close(numbers)
-	if working.Wait(); t.Failed() {
-		t.FailNow()
-	}
+	s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", seed.Shop)
+	s.apply(t, "{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: %s, name: shop}}", seed.Shop)
+	inParallel(t, from, to, func(ctx context.Context, i int) error {
+		p := seed.NewPod(fmt.Sprintf("pod-%d", i), i)
+		p.Spec.NodeName, p.Spec.SchedulerName, p.Spec.PriorityClassName = "", "none", ""
+		_, err := seed.PutPod(ctx, s.client, p)
+		return err
+	})
 }
 
-// countExposedPods returns the number of pods in a replica's exposition.
-func (s *setup) countExposedPods(t *testing.T, pod corev1.Pod) int {
+// inParallel calls do for each number in a range, excluding to, for several at a time. An error fails the test.
+func inParallel(t *testing.T, from, to int, do func(ctx context.Context, i int) error) {
 	t.Helper()
-	_, text := s.get(t, pod, "8080", "")
-	return strings.Count(text, "\nkube_pod_info{")
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(8)
+	for i := from; i < to; i++ {
+		group.Go(func() error { return do(ctx, i) })
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // usage is the resource usage of a container, as the kernel counts it.

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,9 +25,7 @@ spec:
 // cgroup of its container has the pod's memory limit. This is the part of a cluster that depends on the version of
 // control groups, and it is small enough for a slow host.
 func TestKubeletAloneLimitsAContainer(t *testing.T) {
-	if os.Getenv("IMAGE") == "" {
-		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
-	}
+	imageFolder(t)
 	if why := missingRequirement(os.Geteuid()); why != "" {
 		t.Skip("NOT TESTED: " + why)
 	}
@@ -66,14 +65,10 @@ func TestKubeletAloneLimitsAContainer(t *testing.T) {
 // startStandalone starts a node with containerd, and a kubelet that reads static pods from a folder.
 func (s *setup) startStandalone(t *testing.T) {
 	t.Helper()
-	if err := s.build(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.startMachines(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.loadImages(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, step := range []func(context.Context) error{s.build, s.startMachines, s.loadImages} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	m := s.machines[0]
 	pods := filepath.Join(m.dir, "pods")
