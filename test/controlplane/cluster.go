@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
@@ -141,6 +143,28 @@ func (c *Cluster) Restart() error {
 func (c *Cluster) SetSharding(on bool) error {
 	c.sharding = on
 	return c.Restart()
+}
+
+// StartControllers runs kube-controller-manager as the administrator with the named controllers only, for example
+// "statefulset-controller" and "job-controller". It runs until the cluster ends or stop is called.
+func (c *Cluster) StartControllers(t testing.TB, names ...string) (stop func()) {
+	t.Helper()
+	manager, err := fleet.StartProcess("kube-controller-manager", c.binary,
+		"controller-manager",
+		"--kubeconfig="+c.Kubeconfig(t, c.adminToken),
+		"--leader-elect=false",
+		"--use-service-account-credentials=false",
+		"--controllers="+strings.Join(names, ","),
+		"--secure-port=0",
+		"--kube-api-qps=200", "--kube-api-burst=400")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.managers = append(c.managers, manager)
+	return func() {
+		manager.Kill()
+		c.managers = slices.DeleteFunc(c.managers, func(m *fleet.Process) bool { return m == manager })
+	}
 }
 
 // kill ends all processes at once. This may damage the data, but they are not read again.
