@@ -96,37 +96,6 @@ func TestCgroupsOfAMachine(t *testing.T) {
 	}
 }
 
-func TestUsageFilesOfAContainer(t *testing.T) {
-	const pod = "/kubepods/burstable/pod1/c1"
-	for _, c := range []struct {
-		groups cgroups
-		text   string
-		want   usageFiles
-	}{
-		{
-			cgroups{}, "8:pids:" + pod + "\n4:memory:" + pod + "\n2:cpu,cpuacct:" + pod + "\n0::/\n",
-			usageFiles{
-				memory: "/sys/fs/cgroup/memory" + pod + "/memory.usage_in_bytes", limit: "/sys/fs/cgroup/memory" + pod + "/memory.limit_in_bytes",
-				stat: "/sys/fs/cgroup/memory" + pod + "/memory.stat", inactive: "total_inactive_file", cpu: "/sys/fs/cgroup/cpu" + pod + "/cpu.stat",
-			},
-		},
-		{
-			cgroups{unified: true}, "0::" + pod + "\n",
-			usageFiles{
-				memory: "/sys/fs/cgroup" + pod + "/memory.current", limit: "/sys/fs/cgroup" + pod + "/memory.max",
-				stat: "/sys/fs/cgroup" + pod + "/memory.stat", inactive: "inactive_file", cpu: "/sys/fs/cgroup" + pod + "/cpu.stat",
-			},
-		},
-	} {
-		if got, err := c.groups.usageFilesOf(c.text); err != nil || got != c.want {
-			t.Errorf("%s: got %+v, error %v; want %+v", c.groups, got, err, c.want)
-		}
-		if got, err := c.groups.usageFilesOf("1:name=systemd:/\n"); err == nil {
-			t.Errorf("%s: got %+v for a process without the controllers, want an error", c.groups, got)
-		}
-	}
-}
-
 // TestSweepKeepsWhatAProcessUses checks that a sweep removes the cgroups and folders of processes that have ended, and
 // keeps those of others.
 func TestSweepKeepsWhatAProcessUses(t *testing.T) {

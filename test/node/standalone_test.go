@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -18,7 +17,7 @@ kind: Pod
 metadata: {name: limited, namespace: default}
 spec:
   containers:
-    - {name: pause, image: "%s", imagePullPolicy: Never, command: [/pause, limited], resources: {limits: {cpu: 500m, memory: 64Mi}}}
+    - {name: pause, image: "%s", imagePullPolicy: Never, resources: {limits: {cpu: 500m, memory: 64Mi}}}
 `
 
 // TestKubeletAloneLimitsAContainer checks that a node without a control plane runs a pod from a file, and that the
@@ -43,22 +42,18 @@ func TestKubeletAloneLimitsAContainer(t *testing.T) {
 		}
 	})
 	s.startStandalone(t)
-	m, pid := s.machines[0], ""
+	m, used := s.machines[0], usage{}
 	err = waitFor(readyTimeout, func() bool {
-		out, err := m.run(t.Context(), "pgrep", "-f", "^/pause limited")
-		pid = strings.TrimSpace(out)
-		return err == nil
+		used, err = usageOf(t, m, "pause")
+		return used.memory > 0
 	})
 	if err != nil {
-		t.Fatalf("waiting for the container: %v\n%s", err, s.log(m, "kubelet"))
+		t.Fatalf("waiting for the usage of the container: %v\n%s", err, s.log(m, "kubelet"))
 	}
-	files := s.usageFiles(t, m, pid)
-	limit, used := s.readNumber(t, m, files.limit, "^"), s.readNumber(t, m, files.memory, "^")
-	throttled := s.readNumber(t, m, files.cpu, "^nr_throttled ")
-	t.Logf("%s: limit_mib=%d used_kib=%d inactive_kib=%d throttled_periods=%d in %s", groups, limit>>20, used>>10,
-		s.readNumber(t, m, files.stat, "^"+files.inactive+" ")>>10, throttled, filepath.Dir(files.memory))
-	if limit != 64<<20 || used == 0 || used > limit {
-		t.Errorf("got %d bytes used of a limit of %d, want more than 0 of %d", used, limit, 64<<20)
+	t.Logf("%s: limit_mib=%d used_kib=%d working_set_kib=%d throttled_periods=%d", groups, used.limit>>20, used.memory>>10,
+		used.workingSet>>10, used.throttled)
+	if used.limit != 64<<20 || used.memory > used.limit {
+		t.Errorf("got %d bytes used of a limit of %d, want more than 0 of %d", used.memory, used.limit, 64<<20)
 	}
 }
 
