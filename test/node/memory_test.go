@@ -4,16 +4,18 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
-	"net/http/httptest"
+	"io"
+	"net/http"
 	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/seed"
 )
@@ -75,6 +77,31 @@ func inParallel(t *testing.T, from, to int, do func(ctx context.Context, i int) 
 	}
 }
 
+// usage is what the kernel counts for a container in its cgroup.
+type usage struct {
+	memory, workingSet, limit int64 // bytes
+	throttled                 int64 // CPU periods in which the container reached its CPU limit
+}
+
+// usageOf returns the usage of the containers with a name on a node. The kubelet reads it every 10 to 15 s.
+func usageOf(t *testing.T, m *machine, container string) (usage, error) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: m.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the kubelet signs its certificate itself
+	}}
+	var all exposition.Exposition
+	kubelet := fleet.Replica{Client: client}
+	err := kubelet.Read(t.Context(), "https://"+m.address+":10250/metrics/cadvisor", func(body io.Reader) (err error) {
+		all, err = exposition.Parse(body)
+		return err
+	})
+	value := func(name string) int64 { return int64(all.Value(name, "container", container)) }
+	return usage{
+		memory: value("container_memory_usage_bytes"), workingSet: value("container_memory_working_set_bytes"),
+		limit: value("container_spec_memory_limit_bytes"), throttled: value("container_cpu_cfs_throttled_periods_total"),
+	}, err
+}
+
 // estimate returns the memory, in bytes, that one replica needs for this cluster according to "statefleet estimate".
 func (s *setup) estimate(t *testing.T) int64 {
 	t.Helper()
@@ -82,12 +109,7 @@ func (s *setup) estimate(t *testing.T) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := httptest.NewServer(s.Proxy())
-	defer proxy.Close()
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := s.WriteKubeconfig(kubeconfig, proxy.URL); err != nil {
-		t.Fatal(err)
-	}
+	_, kubeconfig := s.startProxy(t)
 	out, err := exec.CommandContext(t.Context(), binary, "estimate", "--output=json", "--kubeconfig="+kubeconfig).Output()
 	if err != nil {
 		t.Fatalf("estimate: %v", err)

@@ -12,7 +12,9 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,6 +131,19 @@ func (s *setup) install(t *testing.T, path string) {
 			t.Errorf("waiting until the pods of the fleet are gone: %v", err)
 		}
 	})
+}
+
+// startProxy starts a proxy into the cluster until the end of the test. It returns the URL of the proxy, and the path of
+// a kubeconfig that uses it.
+func (s *setup) startProxy(t *testing.T) (url, kubeconfig string) {
+	t.Helper()
+	proxy := httptest.NewServer(s.Proxy())
+	t.Cleanup(proxy.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := s.WriteKubeconfig(kubeconfig, proxy.URL); err != nil {
+		t.Fatal(err)
+	}
+	return proxy.URL, kubeconfig
 }
 
 // replica returns a client for the expositions of a pod over the pod network. It uses TLS if the pod's probes do, and
@@ -285,29 +300,4 @@ func (s *setup) checkProcesses(t *testing.T, pods []corev1.Pod) {
 	if found != len(pods) {
 		t.Errorf("got %d processes, want %d, one for each pod", found, len(pods))
 	}
-}
-
-// usage is what the kernel counts for a container in its cgroup.
-type usage struct {
-	memory, workingSet, limit int64 // bytes
-	throttled                 int64 // CPU periods in which the container reached its CPU limit
-}
-
-// usageOf returns the usage of the containers with a name on a node. The kubelet reads it every 10 to 15 s.
-func usageOf(t *testing.T, m *machine, container string) (usage, error) {
-	t.Helper()
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: m.dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the kubelet signs its certificate itself
-	}}
-	var all exposition.Exposition
-	kubelet := fleet.Replica{Client: client}
-	err := kubelet.Read(t.Context(), "https://"+m.address+":10250/metrics/cadvisor", func(body io.Reader) (err error) {
-		all, err = exposition.Parse(body)
-		return err
-	})
-	value := func(name string) int64 { return int64(all.Value(name, "container", container)) }
-	return usage{
-		memory: value("container_memory_usage_bytes"), workingSet: value("container_memory_working_set_bytes"),
-		limit: value("container_spec_memory_limit_bytes"), throttled: value("container_cpu_cfs_throttled_periods_total"),
-	}, err
 }
