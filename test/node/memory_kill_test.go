@@ -69,7 +69,9 @@ func fillMemory(t *testing.T, s *setup) {
 func scaleUp(t *testing.T, s *setup) {
 	began := time.Now()
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, scaledReplicas))
-	await(t, maxRestartDelay, "all replicas are ready", func() bool { return countReady(s.pods(t)) == scaledReplicas })
+	if err := waitFor(maxRestartDelay, func() bool { return countReady(s.pods(t)) == scaledReplicas }); err != nil {
+		t.Fatalf("got %d ready replicas, want %d: %v", countReady(s.pods(t)), scaledReplicas, err)
+	}
 	t.Logf("all %d replicas were ready %s after the fleet was scaled", scaledReplicas, time.Since(began).Round(100*time.Millisecond))
 	before, exposed := 0, 0
 	pods := s.waitReady(t, scaledReplicas)

@@ -61,7 +61,9 @@ func TestSavedStateOutlivesAPod(t *testing.T) {
 			t.Errorf("got %d PersistentVolumeClaims, want 3", n)
 		}
 	})
-	await(t, time.Minute, "no PersistentVolumeClaim is left of the deleted fleet", func() bool { return claims() == 0 })
+	if err := waitFor(time.Minute, func() bool { return claims() == 0 }); err != nil {
+		t.Errorf("got %d PersistentVolumeClaims after the fleet was deleted, want 0", claims())
+	}
 }
 
 // wantLoaded checks whether the process of a pod has started with a saved state: want is 1 if so, and 0 otherwise.

@@ -59,10 +59,14 @@ func (s *setup) checkVersions(t *testing.T, image string) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		version := ""
 		for family, labels := range self.Labels {
-			if family == "statefleet_build_info" && labels["version"] != want {
-				t.Errorf("%s: got version %q, want %s", p.Name, labels["version"], want)
+			if family == "statefleet_build_info" {
+				version = labels["version"]
 			}
+		}
+		if version != want {
+			t.Errorf("%s: got version %q, want %s", p.Name, version, want)
 		}
 	}
 }
