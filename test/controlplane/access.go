@@ -14,6 +14,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/keyutil"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
@@ -27,7 +28,7 @@ func (c *Cluster) Kubeconfig(t testing.TB, token string) string {
 // KubeconfigVia is Kubeconfig for a client that reaches the API server at another address (host and port) on loopback.
 func (c *Cluster) KubeconfigVia(t testing.TB, token, address string) string {
 	t.Helper()
-	ca, err := os.ReadFile(c.caFile())
+	ca, err := os.ReadFile(c.path(CAFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +59,7 @@ func (c *Cluster) SignedToken(t testing.TB, namespace, account string, until tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(c.path(privateKeyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := jwt.ParseECPrivateKeyFromPEM(text)
+	key, err := keyutil.PrivateKeyFromFile(c.path(KeyFile))
 	if err != nil {
 		t.Fatal(err)
 	}

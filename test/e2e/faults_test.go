@@ -95,7 +95,7 @@ func TestFaults(t *testing.T) {
 	if _, err := fleet.Build(); err != nil {
 		t.Fatal(err)
 	}
-	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
+	cluster := controlplane.Start(t, controlplane.Options{Sharding: true})
 	token := cluster.BoundToken(t, "ordeals", "reader", "cluster-admin")
 	var group errgroup.Group
 	group.SetLimit(6) // scenarios at a time: they wait most of the time

@@ -58,7 +58,7 @@ func (w *world) aReplicaWaitsForTheAPIServerAtStart(t *testing.T) {
 		return err
 	})
 	fleet.Eventually(t, "the log names the API server", func(context.Context) error {
-		if !strings.Contains(replica.Log(), strings.TrimPrefix(w.cluster.URL(), "https://")) {
+		if !strings.Contains(replica.Log(), w.cluster.Address()) {
 			return errors.New("the log does not contain its address")
 		}
 		return nil
@@ -82,7 +82,7 @@ func (w *world) outage(t *testing.T) (end func()) {
 	t.Helper()
 	w.cluster.Stop()
 	end = sync.OnceFunc(func() {
-		if err := w.cluster.Start(nil); err != nil {
+		if err := w.cluster.Start(); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -131,7 +131,7 @@ func (s *setup) runScenarioOnce(t *testing.T, sc scenario) (report audit.Report,
 		allow.Absent = sc.absent(s)
 	}
 	s.record = s.recordTopology(t)
-	started := s.kubelet.Started()
+	before := len(s.kubelet.Processes())
 	a := audit.Start(t, audit.Options{Cluster: s.objects, Targets: s.targets, Late: max(defaultMaxDelay, sc.maxDelay), Allow: allow})
 	began := time.Now()
 	n := sc.act(t, s, a)
@@ -152,8 +152,9 @@ func (s *setup) runScenarioOnce(t *testing.T, sc scenario) (report audit.Report,
 	if report.Objects == 0 {
 		problems = append(problems, "no object was in any exposition")
 	}
-	problems = append(problems, s.missingEffects(sc.atLeast, report, s.kubelet.Started()-started)...)
-	t.Logf("%d switches of the fleet, %d processes started", s.record.switches(), s.kubelet.Started()-started)
+	started := len(s.kubelet.Processes()) - before
+	problems = append(problems, s.missingEffects(sc.atLeast, report, started)...)
+	t.Logf("%d switches of the fleet, %d processes started", s.record.switches(), started)
 	if sc.rediscovers || sc.absent != nil { // Prometheus lacks targets for a while, or has no replica to scrape for some objects
 		return report, problems
 	}

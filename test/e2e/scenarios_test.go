@@ -91,7 +91,7 @@ func (s *setup) kill(t *testing.T, a *audit.Audit, ordinal int) {
 }
 
 func restartAPIServer(t *testing.T, s *setup, _ *audit.Audit) int {
-	if err := s.cluster.Restart(nil); err != nil {
+	if err := s.cluster.Restart(); err != nil {
 		t.Fatal(err)
 	}
 	return 3

@@ -11,7 +11,6 @@ import (
 
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
-	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/seed"
 )
@@ -119,7 +118,7 @@ func sameExposition(ctx context.Context, a, b *fleet.Replica) error {
 // setServerSideSharding restarts the API server with server-side sharding on or off.
 func (w *world) setServerSideSharding(t *testing.T, on bool) {
 	t.Helper()
-	if err := w.cluster.Restart(controlplane.Sharding(on)); err != nil {
+	if err := w.cluster.SetSharding(on); err != nil {
 		t.Fatal(err)
 	}
 }

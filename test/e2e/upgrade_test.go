@@ -161,8 +161,8 @@ func (s *setup) image(t *testing.T) string {
 
 // processesThatLogged returns the number of processes that have logged a text.
 func (s *setup) processesThatLogged(text string) (n int) {
-	for _, log := range s.kubelet.Logs() {
-		if strings.Contains(log, text) {
+	for _, replica := range s.kubelet.Processes() {
+		if strings.Contains(replica.Log(), text) {
 			n++
 		}
 	}

@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 	if _, err := fleet.Build(); err != nil { // first, because it fails faster than a cluster starts
 		t.Fatal(err)
 	}
-	cluster := controlplane.Start(t, controlplane.Options{Gates: controlplane.Sharding(true)})
+	cluster := controlplane.Start(t, controlplane.Options{Sharding: true})
 	w := &world{cluster: cluster}
 	if _, err := cluster.Client().CoreV1().Namespaces().Create(t.Context(), ownNamespace(namespace), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -49,7 +49,6 @@ type Options struct {
 	Fleet    func() Fleet
 	Scale    func(replicas int) error
 	Now      func() time.Time
-	Log      *slog.Logger
 }
 
 // ranges returns the time ranges that users can choose. The first one is the default.
@@ -100,7 +99,7 @@ func (h *handler) show(w http.ResponseWriter, r *http.Request, name, refused str
 	v.Refused = refused
 	var page bytes.Buffer
 	if err := h.templates.ExecuteTemplate(&page, name, v); err != nil {
-		h.Log.Error("page of graphs not rendered", "err", err)
+		slog.Error("page of graphs not rendered", "err", err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

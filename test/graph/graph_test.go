@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -50,7 +49,7 @@ func (s source) Matrix(_ context.Context, query string, start, _ time.Time, step
 func serve(t *testing.T, s source, scale func(int) error, r *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 	h, err := New(Options{
-		Source: s, Interval: 2 * time.Second, Scale: scale, Log: slog.New(slog.DiscardHandler),
+		Source: s, Interval: 2 * time.Second, Scale: scale,
 		Fleet: func() Fleet {
 			return Fleet{Most: 12, Replicas: []Replica{
 				{"statefleet-0", "http://127.0.0.1:1/"}, {"statefleet-1", "http://127.0.0.1:2/"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +32,7 @@ type pod struct {
 	orphan     atomic.Bool     // the pod no longer exists in the API server
 
 	mu        sync.Mutex
-	processes []*fleet.Replica // the last one is the current one
+	processes []*fleet.Replica
 
 	// The state that was last written to the API server, and whether any was. Only the goroutine in run uses them.
 	writtenState state
@@ -61,20 +62,11 @@ type termination struct {
 // requestStop requests that the pod stops within grace. Only the first call has an effect.
 func (p *pod) requestStop(grace time.Duration) { p.stopOnce.Do(func() { p.stopRequest <- grace }) }
 
-func (p *pod) current() *fleet.Replica {
+// started returns the processes that were started. The last one is the current one.
+func (p *pod) started() []*fleet.Replica {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.processes) == 0 {
-		return nil
-	}
-	return p.processes[len(p.processes)-1]
-}
-
-// started returns the number of processes that were started.
-func (p *pod) started() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.processes)
+	return slices.Clone(p.processes)
 }
 
 // admit waits until the pod may start. It returns false if the pod or the test ends before that.

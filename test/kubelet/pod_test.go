@@ -45,40 +45,24 @@ func TestURLsAreOfThePodsOwnAddress(t *testing.T) {
 	}
 }
 
-// Replicas recognize the first start of a pod by these fields of its status.
-func TestStatusDistinguishesAFirstStartFromARestart(t *testing.T) {
-	startedAt, readyChanged := metav1.NewTime(time.Unix(2000, 0)), metav1.NewTime(time.Unix(1000, 0))
-	for name, c := range map[string]struct {
-		now     state
-		running bool
-	}{
-		"not started": {state{readyChanged: readyChanged}, false},
-		"started":     {state{running: true, startedAt: startedAt, readyChanged: readyChanged}, true},
-		"restarted":   {state{running: true, startedAt: startedAt, readyChanged: readyChanged, restarts: 1}, true},
-	} {
-		status := newTestPod().status(c.now, readyChanged)
-		container, ready := status.ContainerStatuses[0], status.Conditions[2]
-		if running := container.State.Running; (running != nil) != c.running || running != nil && !running.StartedAt.Equal(&startedAt) ||
-			int(container.RestartCount) != c.now.restarts || ready.Status != corev1.ConditionFalse || !ready.LastTransitionTime.Equal(&readyChanged) {
-			t.Errorf("%s: got container status %+v and condition %+v, want running %t, %d restarts, not ready since %s",
-				name, container, ready, c.running, c.now.restarts, readyChanged)
-		}
-	}
-}
-
-// Between two processes, and after the last one, the status is the one that a kubelet writes.
-func TestStatusReportsHowAProcessEnded(t *testing.T) {
-	at := metav1.NewTime(time.Unix(2000, 0))
-	started := state{startedAt: at}
+// Before, between and after processes, the status is the one that a kubelet writes. Replicas distinguish the first start
+// of a pod from a restart by it.
+func TestStatusIsThatOfAKubelet(t *testing.T) {
+	at, readyChanged := metav1.NewTime(time.Unix(2000, 0)), metav1.NewTime(time.Unix(1000, 0))
+	started := state{startedAt: at, readyChanged: readyChanged}
 	with := func(change func(*state)) state { s := started; change(&s); return s }
 	for name, c := range map[string]struct {
 		now           state
 		phase         corev1.PodPhase
 		current, last string
 	}{
-		"not started": {state{}, corev1.PodPending, "ContainerCreating", ""},
-		"runs again":  {with(func(s *state) { s.running, s.last = true, termination{at: at} }), corev1.PodRunning, "running", "Completed 0"},
-		"died":        {with(func(s *state) { s.ended = termination{at: at, exitCode: 2} }), corev1.PodRunning, "Error 2", ""},
+		"not started": {state{readyChanged: readyChanged}, corev1.PodPending, "ContainerCreating", ""},
+		"started":     {with(func(s *state) { s.running = true }), corev1.PodRunning, "running since 2000", ""},
+		"restarted": {
+			with(func(s *state) { s.running, s.restarts, s.last = true, 1, termination{at: at} }),
+			corev1.PodRunning, "running since 2000", "Completed 0",
+		},
+		"died": {with(func(s *state) { s.ended = termination{at: at, exitCode: 2} }), corev1.PodRunning, "Error 2", ""},
 		"waits": {
 			with(func(s *state) { s.backOff, s.ended = true, termination{at: at, exitCode: 137, oomKilled: true} }),
 			corev1.PodRunning, "CrashLoopBackOff", "OOMKilled 137",
@@ -87,10 +71,15 @@ func TestStatusReportsHowAProcessEnded(t *testing.T) {
 		"killed":  {with(func(s *state) { s.final, s.ended = true, termination{at: at, exitCode: 137} }), corev1.PodFailed, "Error 137", ""},
 	} {
 		status := newTestPod().status(c.now, at)
-		container := status.ContainerStatuses[0]
+		container, ready := status.ContainerStatuses[0], status.Conditions[3]
 		if status.Phase != c.phase || describe(container.State) != c.current || describe(container.LastTerminationState) != c.last {
 			t.Errorf("%s: got phase %s, state %q, last state %q; want %s, %q, %q", name, status.Phase, describe(container.State),
 				describe(container.LastTerminationState), c.phase, c.current, c.last)
+		}
+		if int(container.RestartCount) != c.now.restarts || ready.Type != corev1.PodReady || ready.Status != corev1.ConditionFalse ||
+			!ready.LastTransitionTime.Equal(&readyChanged) {
+			t.Errorf("%s: got %d restarts and condition %+v, want %d restarts, not ready since %s", name, container.RestartCount, ready,
+				c.now.restarts, readyChanged)
 		}
 	}
 }
@@ -99,7 +88,7 @@ func TestStatusReportsHowAProcessEnded(t *testing.T) {
 func describe(s corev1.ContainerState) string {
 	switch {
 	case s.Running != nil:
-		return "running"
+		return fmt.Sprint("running since ", s.Running.StartedAt.Unix())
 	case s.Waiting != nil:
 		return s.Waiting.Reason
 	case s.Terminated != nil:

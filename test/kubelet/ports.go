@@ -21,8 +21,8 @@ func OwnPorts(spec *corev1.PodSpec) error {
 		was := fmt.Sprintf("port=%d", container.Ports[i].ContainerPort)
 		container.Ports[i].ContainerPort = int32(free[i])
 		for j, arg := range container.Args {
-			if strings.HasSuffix(arg, was) {
-				container.Args[j] = strings.TrimSuffix(arg, was) + fmt.Sprintf("port=%d", free[i])
+			if flag, ok := strings.CutSuffix(arg, was); ok {
+				container.Args[j] = flag + fmt.Sprintf("port=%d", free[i])
 			}
 		}
 	}

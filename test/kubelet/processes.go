@@ -21,8 +21,8 @@ func (k *Kubelet) Running() []Replica {
 	defer k.mu.Unlock()
 	var all []Replica
 	for _, p := range k.pods {
-		if replica := p.current(); replica != nil && !p.orphan.Load() {
-			all = append(all, Replica{Pod: p.spec.Name, Replica: replica})
+		if processes := p.started(); len(processes) > 0 && !p.orphan.Load() {
+			all = append(all, Replica{Pod: p.spec.Name, Replica: processes[len(processes)-1]})
 		}
 	}
 	slices.SortFunc(all, func(a, b Replica) int { return strings.Compare(a.Pod, b.Pod) })
@@ -42,29 +42,14 @@ func (k *Kubelet) Replica(pod string) *fleet.Replica {
 // Kills returns how many processes were killed because they held more objects than Limit allows.
 func (k *Kubelet) Kills() int { return int(k.kills.Load()) }
 
-// Started returns the number of processes that were ever started.
-func (k *Kubelet) Started() int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	n := 0
-	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
-		n += p.started()
-	}
-	return n
-}
-
-// Logs returns the log of each process that was ever started.
-func (k *Kubelet) Logs() (logs []string) {
+// Processes returns every process that was ever started.
+func (k *Kubelet) Processes() (all []*fleet.Replica) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, p := range slices.Concat(k.ended, slices.Collect(maps.Values(k.pods))) {
-		p.mu.Lock()
-		for _, replica := range p.processes {
-			logs = append(logs, replica.Log())
-		}
-		p.mu.Unlock()
+		all = append(all, p.started()...)
 	}
-	return logs
+	return all
 }
 
 // Restarts returns how many times the process of the pod with a name was restarted since that pod was created.
@@ -73,7 +58,7 @@ func (k *Kubelet) Restarts(pod string) int {
 	defer k.mu.Unlock()
 	for _, p := range k.pods {
 		if p.spec.Name == pod {
-			return max(0, p.started()-1)
+			return max(0, len(p.started())-1)
 		}
 	}
 	return 0
@@ -82,7 +67,7 @@ func (k *Kubelet) Restarts(pod string) int {
 // report shows the logs of all processes if the test has failed.
 func (k *Kubelet) report() {
 	for _, p := range k.ended {
-		for _, replica := range p.processes {
+		for _, replica := range p.started() {
 			replica.End(k.t, p.spec.Name+" at "+p.ip)
 		}
 	}

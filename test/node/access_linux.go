@@ -7,11 +7,12 @@ import (
 	"net/http/httputil"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/statefleet/statefleet/test/controlplane"
 )
 
 // Config returns a configuration for clients with the administrator's rights. They connect from inside the cluster's
@@ -19,17 +20,12 @@ import (
 func (c *Cluster) Config() *rest.Config {
 	return &rest.Config{
 		Host: "https://" + serviceAddress, BearerToken: c.token, QPS: -1, Dial: c.machines[0].dial,
-		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, "certs", "apiserver.crt")},
+		TLSClientConfig: rest.TLSClientConfig{CAFile: filepath.Join(c.dir, controlplane.CAFile)},
 	}
 }
 
 // Client returns a client with the administrator's rights.
 func (c *Cluster) Client() *kubernetes.Clientset { return kubernetes.NewForConfigOrDie(c.Config()) }
-
-// HTTP returns a client that connects from a node, numbered from 1, and so reaches pods by their addresses.
-func (c *Cluster) HTTP(node int) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: c.machines[node-1].dial}, Timeout: 30 * time.Second}
-}
 
 // Proxy returns an HTTP proxy that connects from the first node. Through it, programs outside the cluster reach pods
 // and the API server by their addresses.

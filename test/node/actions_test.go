@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,91 +26,12 @@ const (
 	downFor = 10 * time.Second
 )
 
-// patchSet patches the StatefulSet of the fleet.
-func (s *setup) patchSet(t *testing.T, patch string) {
-	t.Helper()
-	_, err := s.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), "statefleet", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+func rollout(t *testing.T, s *setup) { s.rollOut(t) }
 
-// wantReplicas returns the number of replicas in the spec of the fleet's StatefulSet.
-func (s *setup) wantReplicas(t *testing.T) int {
-	t.Helper()
-	set, err := s.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return int(*set.Spec.Replicas)
-}
+func deletePod(t *testing.T, s *setup) { s.replacePod(t, "statefleet-1", nil) }
 
-// waitRollout waits until all pods have the latest template and are ready.
-func (s *setup) waitRollout(t *testing.T) {
-	t.Helper()
-	err := waitFor(5*time.Minute, func() bool {
-		set, err := s.Client().AppsV1().StatefulSets(namespace).Get(t.Context(), "statefleet", metav1.GetOptions{})
-		return err == nil && set.Status.ObservedGeneration == set.Generation && set.Status.UpdatedReplicas == *set.Spec.Replicas &&
-			set.Status.ReadyReplicas == *set.Spec.Replicas && set.Status.CurrentRevision == set.Status.UpdateRevision
-	})
-	if err != nil {
-		t.Fatalf("waiting for the rollout: %v", err)
-	}
-}
-
-func rollout(t *testing.T, s *setup) {
-	s.patchSet(t, fmt.Sprintf(`{"spec": {"template": {"metadata": {"annotations": {"restarted": %q}}}}}`, time.Now().Format(time.RFC3339Nano)))
-	s.waitRollout(t)
-}
-
-func deletePod(t *testing.T, s *setup) { s.replacePod(t, "statefleet-1") }
-
-// replacePod deletes a pod and waits until a new pod with its name exists.
-func (s *setup) replacePod(t *testing.T, name string) {
-	t.Helper()
-	before := s.pods(t)
-	if err := s.Client().CoreV1().Pods(namespace).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	err := waitFor(time.Minute, func() bool {
-		return slices.ContainsFunc(s.pods(t), func(p corev1.Pod) bool {
-			return p.Name == name && !slices.ContainsFunc(before, func(b corev1.Pod) bool { return b.UID == p.UID })
-		})
-	})
-	if err != nil {
-		t.Fatalf("waiting for the successor of %s: %v", name, err)
-	}
-}
-
-// killProcess kills the process of statefleet-1 as the kernel does when memory runs out, and waits until the kubelet
-// has restarted the container.
-func killProcess(t *testing.T, s *setup) {
-	restarts := func() (count int32) {
-		p, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), "statefleet-1", metav1.GetOptions{})
-		if err != nil || len(p.Status.ContainerStatuses) != 1 {
-			return -1
-		}
-		return p.Status.ContainerStatuses[0].RestartCount
-	}
-	before := restarts()
-	if before < 0 {
-		t.Fatal("statefleet-1 has no container status")
-	}
-	for _, m := range s.machines {
-		pids, err := m.run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod=statefleet-1 ")
-		if err != nil {
-			continue // the pod runs on another node
-		}
-		if _, err := m.run(t.Context(), "kill", "-9", strings.Fields(pids)[0]); err != nil {
-			t.Fatal(err)
-		}
-		if err := waitFor(time.Minute, func() bool { return restarts() > before }); err != nil {
-			t.Fatalf("waiting for the restart of the container: %v", err)
-		}
-		return
-	}
-	t.Fatal("no node runs statefleet-1")
-}
+// killProcess kills the process of statefleet-1 as the kernel does when memory runs out.
+func killProcess(t *testing.T, s *setup) { s.restartProcess(t, "statefleet-1", syscall.SIGKILL) }
 
 func scaleUpAndDown(t *testing.T, s *setup) {
 	for _, replicas := range []int{5, 2, 3} {
@@ -147,7 +69,7 @@ func (s *setup) cordon(t *testing.T, node string) (uncordon func()) {
 	t.Helper()
 	setUnschedulable := func(on bool) {
 		patch := fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, on)
-		_, err := s.Client().CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+		_, err := s.client.CoreV1().Nodes().Patch(context.Background(), node, types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 		if err != nil {
 			t.Error(err)
 		}
@@ -160,8 +82,8 @@ func (s *setup) cordon(t *testing.T, node string) (uncordon func()) {
 func (s *setup) evict(t *testing.T, p corev1.Pod) (refused int) {
 	t.Helper()
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}}
-	err := waitFor(2*time.Minute, func() bool {
-		err := s.Client().PolicyV1().Evictions(p.Namespace).Evict(t.Context(), eviction)
+	await(t, 2*time.Minute, p.Name+" is evicted", func() bool {
+		err := s.client.PolicyV1().Evictions(p.Namespace).Evict(t.Context(), eviction)
 		if apierrors.IsTooManyRequests(err) {
 			refused++
 			time.Sleep(200 * time.Millisecond)
@@ -172,9 +94,6 @@ func (s *setup) evict(t *testing.T, p corev1.Pod) (refused int) {
 		}
 		return true
 	})
-	if err != nil {
-		t.Fatalf("evicting %s: %v", p.Name, err)
-	}
 	return refused
 }
 
@@ -191,9 +110,7 @@ func rollOutMissingImage(t *testing.T, s *setup) {
 		return len(p.Status.ContainerStatuses) == 1 && p.Status.ContainerStatuses[0].State.Waiting != nil &&
 			strings.Contains(p.Status.ContainerStatuses[0].State.Waiting.Reason, "Image")
 	}
-	if err := waitFor(time.Minute, func() bool { return slices.ContainsFunc(s.pods(t), stuck) }); err != nil {
-		t.Fatalf("waiting for a pod that cannot pull its image: %v", err)
-	}
+	await(t, time.Minute, "a pod cannot pull its image", func() bool { return slices.ContainsFunc(s.pods(t), stuck) })
 	time.Sleep(brokenFor)
 	s.setImage(t, s.image)
 	s.waitRollout(t)
@@ -204,14 +121,8 @@ func rollOutMissingImage(t *testing.T, s *setup) {
 func killService(name string) func(t *testing.T, s *setup) {
 	return func(t *testing.T, s *setup) {
 		m := s.machines[0]
-		if name != "apiserver" {
-			p, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), "statefleet-1", metav1.GetOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if p.Spec.NodeName == "node-2" {
-				m = s.machines[1]
-			}
+		if name != "apiserver" && s.pod(t, "statefleet-1").Spec.NodeName == "node-2" {
+			m = s.machines[1]
 		}
 		restart, err := s.kill(m, name)
 		if err != nil {
@@ -222,14 +133,11 @@ func killService(name string) func(t *testing.T, s *setup) {
 			t.Fatal(err)
 		}
 		since := time.Now()
-		err = waitFor(2*time.Minute, func() bool { // the load of the cluster continues
-			jobs, err := s.Client().BatchV1().Jobs("default").List(t.Context(), metav1.ListOptions{})
+		await(t, 2*time.Minute, "a job has succeeded after the restart of "+name, func() bool { // the load of the cluster continues
+			jobs, err := s.client.BatchV1().Jobs("default").List(t.Context(), metav1.ListOptions{})
 			return err == nil && slices.ContainsFunc(jobs.Items, func(j batchv1.Job) bool {
 				return j.Status.Succeeded == 1 && j.CreationTimestamp.After(since)
 			})
 		})
-		if err != nil {
-			t.Fatalf("waiting for a job to succeed after the restart of %s: %v", name, err)
-		}
 	}
 }

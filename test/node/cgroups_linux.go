@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -194,44 +193,4 @@ func (g cgroups) procsPattern() string {
 		return cgroupRoot + "/" + leaf + "/cgroup.procs"
 	}
 	return cgroupRoot + "/*/cgroup.procs"
-}
-
-// usageFiles are the paths of the files in which the kernel counts the resources that a container uses.
-type usageFiles struct {
-	memory, limit  string // in bytes
-	stat, inactive string // memory.stat, and its key for the inactive page cache
-	cpu            string
-}
-
-// usageFilesOf returns the files for a process in a machine, given its /proc/PID/cgroup.
-func (g cgroups) usageFilesOf(procCgroup string) (usageFiles, error) {
-	paths := map[string]string{} // by controller; "" for cgroup v2
-	for line := range strings.Lines(procCgroup) {
-		if part := strings.SplitN(strings.TrimSpace(line), ":", 3); len(part) == 3 {
-			for name := range strings.SplitSeq(part[1], ",") {
-				paths[name] = part[2]
-			}
-		}
-	}
-	if g.unified {
-		dir, ok := paths[""]
-		if !ok {
-			return usageFiles{}, fmt.Errorf("no path of cgroup v2 in %q", procCgroup)
-		}
-		in := func(file string) string { return path.Join(cgroupRoot, dir, file) }
-		return usageFiles{
-			memory: in("memory.current"), limit: in("memory.max"), stat: in("memory.stat"), inactive: "inactive_file",
-			cpu: in("cpu.stat"),
-		}, nil
-	}
-	memory, hasMemory := paths["memory"]
-	cpu, hasCPU := paths["cpu"]
-	if !hasMemory || !hasCPU {
-		return usageFiles{}, fmt.Errorf("no path of the memory or cpu controller in %q", procCgroup)
-	}
-	in := func(file string) string { return path.Join(cgroupRoot, "memory", memory, file) }
-	return usageFiles{
-		memory: in("memory.usage_in_bytes"), limit: in("memory.limit_in_bytes"), stat: in("memory.stat"),
-		inactive: "total_inactive_file", cpu: path.Join(cgroupRoot, "cpu", cpu, "cpu.stat"),
-	}, nil
 }

@@ -10,20 +10,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // writeTree writes files to a folder that stands in for the mounted control groups.
 func writeTree(t *testing.T, files map[string]string) (root string) {
 	t.Helper()
-	root = t.TempDir()
+	tree := fstest.MapFS{}
 	for name, text := range files {
-		path := filepath.Join(root, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	root = t.TempDir()
+	if err := os.CopyFS(root, tree); err != nil {
+		t.Fatal(err)
 	}
 	return root
 }
@@ -94,37 +93,6 @@ func TestCgroupsOfAMachine(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(v2.root, "m")); !os.IsNotExist(err) {
 		t.Errorf("the cgroup still exists after remove: %v", err)
-	}
-}
-
-func TestUsageFilesOfAContainer(t *testing.T) {
-	const pod = "/kubepods/burstable/pod1/c1"
-	for _, c := range []struct {
-		groups cgroups
-		text   string
-		want   usageFiles
-	}{
-		{
-			cgroups{}, "8:pids:" + pod + "\n4:memory:" + pod + "\n2:cpu,cpuacct:" + pod + "\n0::/\n",
-			usageFiles{
-				memory: "/sys/fs/cgroup/memory" + pod + "/memory.usage_in_bytes", limit: "/sys/fs/cgroup/memory" + pod + "/memory.limit_in_bytes",
-				stat: "/sys/fs/cgroup/memory" + pod + "/memory.stat", inactive: "total_inactive_file", cpu: "/sys/fs/cgroup/cpu" + pod + "/cpu.stat",
-			},
-		},
-		{
-			cgroups{unified: true}, "0::" + pod + "\n",
-			usageFiles{
-				memory: "/sys/fs/cgroup" + pod + "/memory.current", limit: "/sys/fs/cgroup" + pod + "/memory.max",
-				stat: "/sys/fs/cgroup" + pod + "/memory.stat", inactive: "inactive_file", cpu: "/sys/fs/cgroup" + pod + "/cpu.stat",
-			},
-		},
-	} {
-		if got, err := c.groups.usageFilesOf(c.text); err != nil || got != c.want {
-			t.Errorf("%s: got %+v, error %v; want %+v", c.groups, got, err, c.want)
-		}
-		if got, err := c.groups.usageFilesOf("1:name=systemd:/\n"); err == nil {
-			t.Errorf("%s: got %+v for a process without the controllers, want an error", c.groups, got)
-		}
 	}
 }
 

@@ -37,7 +37,7 @@ var ErrUnsupported = errors.New("this host cannot run nodes")
 
 // Options configure a Cluster.
 type Options struct {
-	// Nodes is the number of nodes, which are named node-1 and so on. 0 means 1.
+	// Nodes is the number of nodes, at least 1. They are named node-1 and so on.
 	Nodes int
 	// Archives are paths of image archives, as "docker save" and "make image" write them. Each node gets all of them.
 	Archives []string
@@ -62,7 +62,6 @@ func Start(ctx context.Context, o Options) (c *Cluster, err error) {
 		return nil, fmt.Errorf("%w: %s", ErrUnsupported, why)
 	}
 	c = &Cluster{Options: o}
-	c.Nodes = max(c.Nodes, 1)
 	if c.groups, err = findCgroups(cgroupRoot); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
@@ -127,7 +126,7 @@ func (c *Cluster) build(context.Context) (err error) {
 	if c.pause, err = fleet.Build("test/cmd/pause"); err != nil {
 		return err
 	}
-	c.controlplane, err = fleet.Build("test/cmd/controlplane", "-ldflags=-X k8s.io/component-base/version.gitVersion="+controlplane.Version)
+	c.controlplane, err = controlplane.Build()
 	return err
 }
 

@@ -4,9 +4,7 @@ package node
 
 import (
 	"context"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,20 +13,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/kubelet"
 	"github.com/statefleet/statefleet/test/manifest"
 )
-
-// environment runs a fleet of two replicas with a real kubelet or the process kubelet.
-type environment struct {
-	client kubernetes.Interface
-	// signal sends a signal to the process of a pod.
-	signal func(t *testing.T, pod string, s syscall.Signal)
-}
 
 // comparison is an action on a pod, or on the whole fleet, after which both kubelets must have written the same states.
 type comparison struct {
@@ -41,15 +30,18 @@ type comparison struct {
 func comparisons() []comparison {
 	const last = "statefleet-1"
 	return []comparison{
-		{name: "pod-deleted", pod: last, act: func(t *testing.T, e environment) { e.replacePod(t, last, nil) }},
+		{name: "pod-deleted", pod: last, act: func(t *testing.T, e environment) {
+			e.replacePod(t, last, nil)
+			e.waitReady(t, 2)
+		}},
 		{name: "process-killed", pod: last, act: func(t *testing.T, e environment) { e.restartProcess(t, last, syscall.SIGKILL) }},
 		{name: "process-ends-soon-again", pod: last, act: func(t *testing.T, e environment) { e.restartProcess(t, last, syscall.SIGTERM) }},
 		{name: "readiness-fails", pod: last, act: failReadiness},
 		// Probes may fail after the process was killed and before the kubelet has noticed.
 		{name: "outlives-its-grace-period", pod: last, ignoredSuffix: ": ready false", act: func(t *testing.T, e environment) {
 			e.signal(t, last, syscall.SIGSTOP)
-			grace := int64(2)
-			e.replacePod(t, last, &grace)
+			e.replacePod(t, last, new(int64(2)))
+			e.waitReady(t, 2)
 		}},
 		{name: "rollout", act: func(t *testing.T, e environment) { e.rollOut(t) }},
 		{name: "pre-stop-hook", pod: "sleeper", act: preStopHook},
@@ -84,14 +76,12 @@ patches:
 // states in the same order as a real kubelet: phase, conditions, the container's state with reason and exit code,
 // restarts, deletion. Times differ.
 func TestProcessKubeletWritesWhatAKubeletWrites(t *testing.T) {
-	if os.Getenv("IMAGE") == "" {
-		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
-	}
+	imageFolder(t)
 	written := map[string]map[string][]string{}
 	for name, start := range map[string]func(*testing.T) environment{"kubelet": realKubelet, "process kubelet": processKubelet} {
 		t.Run(name, func(t *testing.T) {
 			e := start(t)
-			e.waitReady(t, "statefleet-0", "statefleet-1")
+			e.waitReady(t, 2)
 			written[name] = map[string][]string{}
 			for _, c := range comparisons() {
 				r := startRecording(t, e.client)
@@ -116,9 +106,7 @@ func TestProcessKubeletWritesWhatAKubeletWrites(t *testing.T) {
 func realKubelet(t *testing.T) environment {
 	s := newSetup(t, 1)
 	s.install(t, writeKustomization(t, twoReplicas))
-	return environment{client: s.Client(), signal: func(t *testing.T, pod string, signal syscall.Signal) {
-		s.signal(t, pod, strconv.Itoa(int(signal)))
-	}}
+	return s.environment
 }
 
 // processKubelet starts an API server, the StatefulSet controller, and the kubelet of test/e2e.
@@ -162,76 +150,12 @@ func processKubelet(t *testing.T) environment {
 	}}
 }
 
-// eventually waits until a condition of a pod holds, and returns the pod.
-func (e environment) eventually(t *testing.T, name, what string, condition func(*corev1.Pod) bool) *corev1.Pod {
-	t.Helper()
-	var pod *corev1.Pod
-	err := waitFor(2*time.Minute, func() bool {
-		got, err := e.client.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-		pod = got
-		return err == nil && condition(got)
-	})
-	if err != nil {
-		t.Fatalf("waiting until %s %s: %v; got %+v", name, what, err, pod)
-	}
-	return pod
-}
-
-func (e environment) waitReady(t *testing.T, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		e.eventually(t, name, "is ready", func(pod *corev1.Pod) bool { return pod.DeletionTimestamp == nil && podReady(*pod) })
-	}
-}
-
-// replacePod deletes a pod and waits until its successor is ready.
-func (e environment) replacePod(t *testing.T, name string, grace *int64) {
-	t.Helper()
-	pods := e.client.CoreV1().Pods(namespace)
-	before, err := pods.Get(t.Context(), name, metav1.GetOptions{})
-	if err == nil {
-		err = pods.Delete(t.Context(), name, metav1.DeleteOptions{GracePeriodSeconds: grace})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.eventually(t, name, "is replaced", func(pod *corev1.Pod) bool { return pod.UID != before.UID && podReady(*pod) })
-}
-
-// restartProcess ends the process of a pod and waits until the next one is ready.
-func (e environment) restartProcess(t *testing.T, name string, signal syscall.Signal) {
-	t.Helper()
-	before := e.eventually(t, name, "has a container", func(pod *corev1.Pod) bool { return len(pod.Status.ContainerStatuses) == 1 })
-	e.signal(t, name, signal)
-	e.eventually(t, name, "runs again", func(pod *corev1.Pod) bool {
-		return podReady(*pod) && pod.Status.ContainerStatuses[0].RestartCount > before.Status.ContainerStatuses[0].RestartCount
-	})
-}
-
 // failReadiness suspends a process until its pod is not ready, and resumes it.
 func failReadiness(t *testing.T, e environment) {
 	e.signal(t, "statefleet-1", syscall.SIGSTOP)
-	e.eventually(t, "statefleet-1", "is not ready", func(pod *corev1.Pod) bool { return !podReady(*pod) })
+	e.awaitPod(t, "statefleet-1", "is not ready", func(p corev1.Pod) bool { return !podReady(p) })
 	e.signal(t, "statefleet-1", syscall.SIGCONT)
-	e.waitReady(t, "statefleet-1")
-}
-
-// rollOut restarts both pods with a rolling update, and waits until it is complete.
-func (e environment) rollOut(t *testing.T) {
-	t.Helper()
-	sets := e.client.AppsV1().StatefulSets(namespace)
-	patch := []byte(`{"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}}`)
-	if _, err := sets.Patch(t.Context(), "statefleet", types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	err := waitFor(2*time.Minute, func() bool {
-		set, err := sets.Get(t.Context(), "statefleet", metav1.GetOptions{})
-		return err == nil && set.Status.ObservedGeneration == set.Generation && set.Status.UpdatedReplicas == 2 &&
-			set.Status.ReadyReplicas == 2 && set.Status.CurrentRevision == set.Status.UpdateRevision
-	})
-	if err != nil {
-		t.Fatalf("waiting for the rollout: %v", err)
-	}
+	e.waitReady(t, 2)
 }
 
 // runPod runs a single pod until the end of the test. It is like those of the fleet, except for its arguments and
@@ -250,25 +174,11 @@ func (e environment) runPod(t *testing.T, name string, change func(*corev1.PodSp
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		now := int64(0)
-		err := pods.Delete(context.Background(), name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+		err := pods.Delete(context.Background(), name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
-}
-
-// deletePod deletes a pod and waits until it is gone.
-func (e environment) deletePod(t *testing.T, name string) {
-	t.Helper()
-	pods := e.client.CoreV1().Pods(namespace)
-	if err := pods.Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	err := waitFor(time.Minute, func() bool { _, err := pods.Get(t.Context(), name, metav1.GetOptions{}); return err != nil })
-	if err != nil {
-		t.Fatalf("waiting until %s is gone: %v", name, err)
-	}
 }
 
 // preStopHook deletes a pod with a preStop hook. The container must get SIGTERM after the hook has ended.
@@ -277,9 +187,16 @@ func preStopHook(t *testing.T, e environment) {
 	e.runPod(t, "sleeper", func(spec *corev1.PodSpec) {
 		spec.Containers[0].Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: seconds}}}
 	}, "--port=8080", "--telemetry-port=8081", "--shard=0", "--total-shards=1")
-	e.waitReady(t, "sleeper")
-	began := time.Now()
-	if e.deletePod(t, "sleeper"); time.Since(began) < seconds*time.Second {
+	e.awaitPod(t, "sleeper", "is ready", podReady)
+	began, pods := time.Now(), e.client.CoreV1().Pods(namespace)
+	if err := pods.Delete(t.Context(), "sleeper", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	await(t, time.Minute, "sleeper is gone", func() bool {
+		_, err := pods.Get(t.Context(), "sleeper", metav1.GetOptions{})
+		return err != nil
+	})
+	if time.Since(began) < seconds*time.Second {
 		t.Errorf("the pod was gone after %s, want at least the %d s of its preStop hook", time.Since(began), seconds)
 	}
 }
@@ -287,8 +204,7 @@ func preStopHook(t *testing.T, e environment) {
 // containerFails runs a container that always fails, until it waits after its second restart.
 func containerFails(t *testing.T, e environment) {
 	e.runPod(t, "failing", func(*corev1.PodSpec) {}, "--no-such-flag")
-	e.eventually(t, "failing", "waits for its third restart", func(pod *corev1.Pod) bool {
-		return len(pod.Status.ContainerStatuses) == 1 && pod.Status.ContainerStatuses[0].RestartCount == 2 &&
-			pod.Status.ContainerStatuses[0].State.Waiting != nil
+	e.awaitPod(t, "failing", "waits for its third restart", func(p corev1.Pod) bool {
+		return restarts(p) == 2 && p.Status.ContainerStatuses[0].State.Waiting != nil
 	})
 }

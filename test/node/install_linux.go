@@ -9,9 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/test/manifest"
 )
@@ -33,9 +32,24 @@ func Image(dir string) (archive, image string, err error) {
 
 // CreateNamespace creates a namespace that enforces the Pod Security Standard "restricted".
 func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
-	labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
-	_, err := c.Client().CoreV1().Namespaces().Create(ctx,
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{})
+	return c.Apply(ctx, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: %s, labels: {pod-security.kubernetes.io/enforce: restricted}}
+`, name)
+}
+
+// Apply applies an object, as YAML with the verbs of package fmt for its arguments.
+func (c *Cluster) Apply(ctx context.Context, text string, args ...any) error {
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(fmt.Appendf(nil, text, args...), &object.Object); err != nil {
+		return err
+	}
+	applier, err := manifest.NewApplier(c.Config())
+	if err != nil {
+		return err
+	}
+	_, err = applier.Apply(ctx, object)
 	return err
 }
 

@@ -2,20 +2,42 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// idleDeployment is a Deployment of pods that do nothing. Its argument is [pauseImage].
+const idleDeployment = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {namespace: default, name: load}
+spec:
+  replicas: 10
+  selector: {matchLabels: {app: load}}
+  template:
+    metadata: {labels: {app: load}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers: [{name: pause, image: %q, imagePullPolicy: Never}]
+`
+
+// versionJob is a Job whose pod prints the version of statefleet. It is deleted five seconds after it has finished. Its
+// arguments are a number and the image.
+const versionJob = `
+apiVersion: batch/v1
+kind: Job
+metadata: {namespace: default, name: job-%d}
+spec:
+  ttlSecondsAfterFinished: 5
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: version, image: %q, args: [--version], imagePullPolicy: Never}]
+`
 
 // Load creates a Deployment of ten idle pods, and a Job every three seconds whose pod prints the version of an image of
 // statefleet. It returns nil when ctx ends, and an error if it cannot create the Deployment.
 func (c *Cluster) Load(ctx context.Context, image string) error {
-	client := c.Client()
-	if _, err := client.AppsV1().Deployments("default").Create(ctx, idleDeployment(), metav1.CreateOptions{}); err != nil {
+	if err := c.Apply(ctx, idleDeployment, pauseImage); err != nil {
 		return err
 	}
 	tick := time.NewTicker(3 * time.Second)
@@ -25,40 +47,7 @@ func (c *Cluster) Load(ctx context.Context, image string) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			_, _ = client.BatchV1().Jobs("default").Create(ctx, job(n, image), metav1.CreateOptions{}) // the next one may succeed
+			_ = c.Apply(ctx, versionJob, n, image) // the next one may succeed
 		}
-	}
-}
-
-// idleDeployment returns a Deployment of pods that do nothing.
-func idleDeployment() *appsv1.Deployment {
-	labels := map[string]string{"app": "load"}
-	replicas, grace := int32(10), int64(0)
-	return &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "load"},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
-				TerminationGracePeriodSeconds: &grace,
-				Containers:                    []corev1.Container{{Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever}},
-			}},
-		},
-	}
-}
-
-// job returns a Job whose pod prints the version of the program. The Job is deleted five seconds after it has finished.
-func job(n int, image string) *batchv1.Job {
-	ttl := int32(5)
-	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("job-%d", n)},
-		Spec: batchv1.JobSpec{
-			TTLSecondsAfterFinished: &ttl,
-			Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-				RestartPolicy: corev1.RestartPolicyNever,
-				Containers: []corev1.Container{{
-					Name: "version", Image: image, Args: []string{"--version"}, ImagePullPolicy: corev1.PullNever,
-				}},
-			}},
-		},
 	}
 }

@@ -3,18 +3,17 @@
 package node
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/test/audit"
 )
@@ -70,16 +69,15 @@ func fillMemory(t *testing.T, s *setup) {
 func scaleUp(t *testing.T, s *setup) {
 	began := time.Now()
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, scaledReplicas))
-	if err := waitFor(maxRestartDelay, func() bool { return s.countReady(t) == scaledReplicas }); err != nil {
-		t.Fatalf("got %d ready replicas, want %d: %v", s.countReady(t), scaledReplicas, err)
+	if err := waitFor(maxRestartDelay, func() bool { return countReady(s.pods(t)) == scaledReplicas }); err != nil {
+		t.Fatalf("got %d ready replicas, want %d: %v", countReady(s.pods(t)), scaledReplicas, err)
 	}
 	t.Logf("all %d replicas were ready %s after the fleet was scaled", scaledReplicas, time.Since(began).Round(100*time.Millisecond))
 	before, exposed := 0, 0
 	pods := s.waitReady(t, scaledReplicas)
 	for _, p := range pods {
 		before += restarts(p)
-		_, text := s.get(t, p, "8080", "")
-		exposed += strings.Count(text, "\nkube_ingress_info{")
+		exposed += s.countSeries(t, p, "kube_ingress_info")
 	}
 	if exposed != ballast {
 		t.Errorf("got %d ingresses in the expositions, want %d", exposed, ballast)
@@ -96,9 +94,11 @@ func scaleUp(t *testing.T, s *setup) {
 
 // scaleDown deletes the ballast, and restores the size and the memory limit of the fleet.
 func scaleDown(t *testing.T, s *setup, _ audit.Report) {
-	ingresses := s.Client().NetworkingV1().Ingresses(ballastNamespace)
-	forEachBallast(t, func(name string) error { return ingresses.Delete(t.Context(), name, metav1.DeleteOptions{}) })
-	if err := s.Client().CoreV1().Namespaces().Delete(t.Context(), ballastNamespace, metav1.DeleteOptions{}); err != nil {
+	ingresses := s.client.NetworkingV1().Ingresses(ballastNamespace)
+	inParallel(t, 0, ballast, func(ctx context.Context, i int) error { // the namespace controller would take minutes
+		return ingresses.Delete(ctx, ballastName(i), metav1.DeleteOptions{})
+	})
+	if err := s.client.CoreV1().Namespaces().Delete(t.Context(), ballastNamespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	s.patchSet(t, fmt.Sprintf(`{"spec": {"replicas": %d}}`, initialReplicas))
@@ -117,65 +117,26 @@ func (s *setup) setMemoryLimit(t *testing.T, limit string) {
 // putBallast creates ingresses with paths that hardly compress. No controller of this cluster handles ingresses.
 func (s *setup) putBallast(t *testing.T) {
 	t.Helper()
-	client := s.Client()
-	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: ballastNamespace}}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	forEachBallast(t, func(name string) error {
-		_, err := client.NetworkingV1().Ingresses(ballastNamespace).Create(t.Context(), newBallast(name), metav1.CreateOptions{})
+	s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ballastNamespace)
+	inParallel(t, 0, ballast, func(ctx context.Context, i int) error {
+		random := make([]byte, ballastBytes)
+		_, _ = rand.Read(random) // never fails
+		ingress := &networkingv1.Ingress{}
+		if err := yaml.Unmarshal(fmt.Appendf(nil, ballastIngress, ballastName(i), base64.RawURLEncoding.EncodeToString(random)), ingress); err != nil {
+			return err
+		}
+		_, err := s.client.NetworkingV1().Ingresses(ballastNamespace).Create(ctx, ingress, metav1.CreateOptions{})
 		return err
 	})
 }
 
-// forEachBallast calls do for the name of each ingress, several at a time. The namespace controller would delete them
-// one by one, which takes minutes.
-func forEachBallast(t *testing.T, do func(name string) error) {
-	t.Helper()
-	names := make(chan string)
-	var working sync.WaitGroup
-	var failed atomic.Bool
-	for range 8 {
-		working.Go(func() {
-			for name := range names {
-				if err := do(name); err != nil {
-					t.Error(err)
-					failed.Store(true)
-				}
-			}
-		})
-	}
-	for i := range ballast {
-		if failed.Load() {
-			break
-		}
-		names <- fmt.Sprintf("heavy-%d", i)
-	}
-	close(names)
-	if working.Wait(); failed.Load() {
-		t.FailNow()
-	}
-}
+// ballastIngress is an ingress with one long path. Its arguments are the name and the path.
+const ballastIngress = `
+metadata: {name: %s}
+spec: {rules: [{host: shop.example, http: {paths: [{path: /%s, pathType: Prefix, backend: {service: {name: shop, port: {number: 80}}}}]}}]}
+`
 
-// newBallast returns an ingress with one long random path.
-func newBallast(name string) *networkingv1.Ingress {
-	random := make([]byte, ballastBytes)
-	_, _ = rand.Read(random) // never fails
-	kind := networkingv1.PathTypePrefix
-	return &networkingv1.Ingress{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{
-			Host: "shop.example", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-				Paths: []networkingv1.HTTPIngressPath{{
-					Path: "/" + base64.RawURLEncoding.EncodeToString(random), PathType: &kind,
-					Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
-						Name: "shop", Port: networkingv1.ServiceBackendPort{Number: 80},
-					}},
-				}},
-			}},
-		}}},
-	}
-}
+func ballastName(i int) string { return fmt.Sprintf("heavy-%d", i) }
 
 // oomKills returns how often the container of a pod has ended, if its last termination was an OOM kill, and 0
 // otherwise.
@@ -191,22 +152,4 @@ func oomKills(p corev1.Pod) int {
 		return int(c.RestartCount)
 	}
 	return 0
-}
-
-func restarts(p corev1.Pod) (n int) {
-	for _, c := range p.Status.ContainerStatuses {
-		n += int(c.RestartCount)
-	}
-	return n
-}
-
-// countReady returns how many pods of the fleet are ready.
-func (s *setup) countReady(t *testing.T) (n int) {
-	t.Helper()
-	for _, p := range s.pods(t) {
-		if podReady(p) {
-			n++
-		}
-	}
-	return n
 }

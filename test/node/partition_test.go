@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func (s *setup) leaveOne(t *testing.T, node string) string {
 		}
 		moved := append(there, elsewhere...)[0]
 		uncordon := s.cordon(t, moved.Spec.NodeName)
-		s.replacePod(t, moved.Name)
+		s.replacePod(t, moved.Name, nil)
 		s.waitReady(t, s.wantReplicas(t))
 		uncordon()
 	}
@@ -91,13 +92,11 @@ func (p *partition) act(t *testing.T, s *setup) {
 	s.setLink(t, "up")
 	s.waitNodeReady(t, partitionedNode, true)
 	s.outOfService(t, partitionedNode, false)
-	err := waitFor(time.Minute, func() bool { // the process must end without waiting for --drain-timeout, 90 s
+	// The process must end without waiting for --drain-timeout, 90 s.
+	await(t, time.Minute, "the process of "+p.replica+" on the node that has come back has ended", func() bool {
 		_, err := s.machines[1].run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+p.replica+" ")
 		return err != nil // pgrep finds no process
 	})
-	if err != nil {
-		t.Errorf("waiting for the end of the process of %s on %s, which has come back: %v", p.replica, partitionedNode, err)
-	}
 	t.Logf("%s was ready again, and the process of %s had ended, %s after the partition", partitionedNode, p.replica, since())
 	p.afterNotReady = a.Stop()
 }
@@ -128,21 +127,18 @@ func (s *setup) setLink(t *testing.T, state string) {
 // waitNodeReady waits until a node is ready or, if ready is false, until it is not.
 func (s *setup) waitNodeReady(t *testing.T, name string, ready bool) {
 	t.Helper()
-	err := waitFor(3*time.Minute, func() bool {
-		n, err := s.Client().CoreV1().Nodes().Get(t.Context(), name, metav1.GetOptions{})
+	await(t, 3*time.Minute, fmt.Sprintf("the readiness of %s is %t", name, ready), func() bool {
+		n, err := s.client.CoreV1().Nodes().Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && isReady(n) == ready
 	})
-	if err != nil {
-		t.Fatalf("waiting until the readiness of %s is %t: %v", name, ready, err)
-	}
 }
 
 // outOfService adds or removes the taint with which an administrator declares that a node will not come back by itself.
 // Kubernetes then deletes its pods without waiting for its kubelet.
 func (s *setup) outOfService(t *testing.T, name string, on bool) {
 	t.Helper()
-	nodes := s.Client().CoreV1().Nodes()
-	err := waitFor(time.Minute, func() bool { // an update may conflict with those of controllers and the kubelet
+	nodes := s.client.CoreV1().Nodes()
+	await(t, time.Minute, "the taint of "+name+" is updated", func() bool { // an update may conflict with those of controllers and the kubelet
 		n, err := nodes.Get(context.Background(), name, metav1.GetOptions{})
 		if err != nil {
 			return false
@@ -156,7 +152,4 @@ func (s *setup) outOfService(t *testing.T, name string, on bool) {
 		_, err = nodes.Update(context.Background(), n, metav1.UpdateOptions{})
 		return err == nil
 	})
-	if err != nil {
-		t.Errorf("updating the taint of %s: %v", name, err)
-	}
 }

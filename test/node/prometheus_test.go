@@ -4,8 +4,6 @@ package node
 
 import (
 	"log/slog"
-	"net/http/httptest"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,14 +17,9 @@ func TestPrometheusFindsTheFleet(t *testing.T) {
 	s.startLoad(t)
 	s.install(t, "manifests/base")
 	s.waitReady(t, 3)
-	proxy := httptest.NewServer(s.Proxy())
-	t.Cleanup(proxy.Close)
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := s.WriteKubeconfig(kubeconfig, proxy.URL); err != nil {
-		t.Fatal(err)
-	}
+	proxy, kubeconfig := s.startProxy(t)
 	server := prometheus.Start(t, prometheus.Options{
-		Kubeconfig: kubeconfig, Proxy: proxy.URL, Interval: time.Second, Delay: time.Second, Rules: true, Log: slog.New(slog.DiscardHandler),
+		Kubeconfig: kubeconfig, Proxy: proxy, Interval: time.Second, Delay: time.Second, Rules: true, Log: slog.New(slog.DiscardHandler),
 	})
 	const twice = `count(count by (uid) (kube_pod_info) > 1) or vector(0)`
 	want := map[string]float64{

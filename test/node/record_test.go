@@ -19,7 +19,6 @@ import (
 // recorder records the changes of the states of a namespace's pods, one line for each change, without times. The lines
 // do not depend on whether two changes come in one write or in two.
 type recorder struct {
-	mu    sync.Mutex
 	lines []string
 	known map[types.UID]podState
 	watch watch.Interface
@@ -70,8 +69,6 @@ func (r *recorder) stop() []string {
 }
 
 func (r *recorder) add(kind watch.EventType, pod *corev1.Pod) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	before, known := r.known[pod.UID]
 	now := podStateOf(pod)
 	if !known {

@@ -4,12 +4,11 @@ package node
 
 import (
 	"fmt"
-	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -24,7 +23,7 @@ func TestSavedStateOutlivesAContainer(t *testing.T) {
 	for _, p := range s.waitReady(t, 3) {
 		s.wantLoaded(t, p, 0)
 	}
-	for _, signal := range []string{"TERM", "KILL"} { // SIGTERM makes a process save its state; SIGKILL leaves the old one
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} { // SIGTERM makes a process save its state; SIGKILL leaves the old one
 		began := time.Now()
 		p := s.restartProcess(t, "statefleet-1", signal)
 		s.wantLoaded(t, p, 1)
@@ -42,7 +41,7 @@ func TestSavedStateOutlivesAPod(t *testing.T) {
 		s.createVolume(t, fmt.Sprint("state-", i))
 	}
 	claims := func() int {
-		list, err := s.Client().CoreV1().PersistentVolumeClaims(namespace).List(t.Context(), metav1.ListOptions{})
+		list, err := s.client.CoreV1().PersistentVolumeClaims(namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +53,7 @@ func TestSavedStateOutlivesAPod(t *testing.T) {
 		deletePod(t, s)
 		began := time.Now()
 		pods := s.waitReady(t, 3)
-		s.wantLoaded(t, *s.pod(t, "statefleet-1"), 1)
+		s.wantLoaded(t, s.pod(t, "statefleet-1"), 1)
 		t.Logf("pod deleted: ready_s=%.1f", time.Since(began).Seconds())
 		s.checkExpositions(t, pods)
 		s.checkProcesses(t, pods)
@@ -75,44 +74,6 @@ func (s *setup) wantLoaded(t *testing.T, pod corev1.Pod, want float64) {
 	}
 }
 
-// signal sends a signal to the process of a pod.
-func (s *setup) signal(t *testing.T, pod, signal string) {
-	t.Helper()
-	for _, m := range s.machines {
-		pids, err := m.run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+pod+" ")
-		if err != nil {
-			continue // the pod runs on another node
-		}
-		if _, err := m.run(t.Context(), "kill", "-"+signal, strings.Fields(pids)[0]); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Fatalf("no node runs %s", pod)
-}
-
-// restartProcess sends a signal to the process of a pod, waits until the next one is ready, and returns the pod.
-func (s *setup) restartProcess(t *testing.T, name, signal string) corev1.Pod {
-	t.Helper()
-	before := s.pod(t, name).Status.ContainerStatuses[0].RestartCount
-	s.signal(t, name, signal)
-	err := waitFor(time.Minute, func() bool { return s.pod(t, name).Status.ContainerStatuses[0].RestartCount > before })
-	if err != nil {
-		t.Fatalf("waiting for the restart of %s: %v", name, err)
-	}
-	s.waitReady(t, 3)
-	return *s.pod(t, name)
-}
-
-func (s *setup) pod(t *testing.T, name string) *corev1.Pod {
-	t.Helper()
-	pod, err := s.Client().CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pod
-}
-
 // createVolume creates a PersistentVolume in a folder of the first node, for any claim without a storage class.
 func (s *setup) createVolume(t *testing.T, name string) {
 	t.Helper()
@@ -120,16 +81,15 @@ func (s *setup) createVolume(t *testing.T, name string) {
 	if _, err := s.machines[0].run(t.Context(), "mkdir", path); err != nil {
 		t.Fatal(err)
 	}
-	onNode := corev1.NodeSelectorRequirement{Key: corev1.LabelHostname, Operator: corev1.NodeSelectorOpIn, Values: []string{"node-1"}}
-	volume := &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PersistentVolumeSpec{
-		Capacity:               corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("2Gi")},
-		AccessModes:            []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-		PersistentVolumeSource: corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: path}},
-		NodeAffinity: &corev1.VolumeNodeAffinity{Required: &corev1.NodeSelector{
-			NodeSelectorTerms: []corev1.NodeSelectorTerm{{MatchExpressions: []corev1.NodeSelectorRequirement{onNode}}},
-		}},
-	}}
-	if _, err := s.Client().CoreV1().PersistentVolumes().Create(t.Context(), volume, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	s.apply(t, `
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: %s}
+spec:
+  capacity: {storage: 2Gi}
+  accessModes: [ReadWriteOnce]
+  local: {path: %s}
+  nodeAffinity:
+    required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node-1]}]}]}
+`, name, path)
 }

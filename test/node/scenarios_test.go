@@ -131,7 +131,7 @@ func (s *setup) auditOptions(cluster *audit.Cluster) audit.Options {
 func (s *setup) targets() func() []audit.Target {
 	var known []audit.Target
 	return func() []audit.Target {
-		list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
+		list, err := s.client.CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
 		if err != nil {
 			return known
 		}

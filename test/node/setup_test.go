@@ -3,50 +3,117 @@
 package node
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"regexp"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
 
-// namespace is where the fleet is installed.
-const namespace = "statefleet"
+	"github.com/statefleet/statefleet/benchmarks/exposition"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
+)
 
 // setup is a cluster into which tests install the image of this repository.
 type setup struct {
 	*Cluster
-	image string
+	environment
+	image       string
+	certificate []byte // of the manifests with TLS, in PEM
 }
 
-// newSetup starts a cluster with the image in the folder that the environment variable IMAGE names. "make image" writes
-// such a folder.
-func newSetup(t *testing.T, nodes int) *setup {
+// imageFolder returns the folder with an image that the environment variable IMAGE names. "make test" does not set it,
+// because building the programs of a cluster takes minutes.
+func imageFolder(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("IMAGE")
-	if dir == "" { // "make test" does not set IMAGE, because building the programs of a cluster takes minutes
+	if dir == "" {
 		t.Skip(`NOT TESTED: IMAGE is not set; "make cluster-test" builds an image and sets it`)
 	}
-	archive, image, err := Image(dir)
+	return dir
+}
+
+// newSetup starts a cluster that runs until the end of the test, with the image in imageFolder. If the host cannot run
+// nodes, it skips the test with the message NOT TESTED.
+func newSetup(t *testing.T, nodes int) *setup {
+	t.Helper()
+	archive, image, err := Image(imageFolder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &setup{Cluster: start(t, Options{Nodes: nodes, Archives: []string{archive}}), image: image}
-	if err := s.CreateNamespace(t.Context(), namespace); err != nil {
+	c, err := Start(t.Context(), Options{Nodes: nodes, Archives: []string{archive}})
+	if errors.Is(err, ErrUnsupported) {
+		t.Skip("NOT TESTED: " + err.Error())
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	versions, err := c.Versions(t.Context())
+	if err == nil {
+		err = c.CreateNamespace(t.Context(), namespace)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d nodes: %s", c.Nodes, versions)
+	s := &setup{Cluster: c, image: image}
+	s.environment = environment{client: c.Client(), signal: s.signalProcess}
 	return s
 }
+
+// signalProcess sends a signal to the process of a pod.
+func (s *setup) signalProcess(t *testing.T, pod string, signal syscall.Signal) {
+	t.Helper()
+	for _, m := range s.machines {
+		pids, err := m.run(t.Context(), "pgrep", "-f", "^/statefleet .*--pod="+pod+" ")
+		if err != nil {
+			continue // the pod runs on another node
+		}
+		if _, err := m.run(t.Context(), "kill", fmt.Sprintf("-%d", signal), strings.Fields(pids)[0]); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatalf("no node runs %s", pod)
+}
+
+// apply applies an object as [Cluster.Apply] does, once the API server accepts it. It accepts a pod when the service
+// account of its namespace exists, and a custom resource when it serves the definition.
+func (s *setup) apply(t *testing.T, text string, args ...any) {
+	t.Helper()
+	var err error
+	if waitFor(time.Minute, func() bool { err = s.Apply(t.Context(), text, args...); return err == nil }) != nil {
+		t.Fatal(err)
+	}
+}
+
+// idlePod is a pod that does nothing. Its arguments are namespace, name, node and [pauseImage].
+const idlePod = `
+apiVersion: v1
+kind: Pod
+metadata: {namespace: %s, name: %s}
+spec: {nodeName: %q, containers: [{name: pause, image: %q, imagePullPolicy: Never}]}
+`
 
 // install applies a kustomization, or a file. At the end of the test, it deletes the objects and waits until the
 // fleet's pods are gone.
@@ -66,92 +133,63 @@ func (s *setup) install(t *testing.T, path string) {
 	})
 }
 
-// pods returns the pods of the fleet.
-func (s *setup) pods(t *testing.T) []corev1.Pod {
+// startProxy starts a proxy into the cluster until the end of the test. It returns the URL of the proxy, and the path of
+// a kubeconfig that uses it.
+func (s *setup) startProxy(t *testing.T) (url, kubeconfig string) {
 	t.Helper()
-	list, err := s.Client().CoreV1().Pods(namespace).List(context.Background(), metav1.ListOptions{})
-	if err != nil {
+	proxy := httptest.NewServer(s.Proxy())
+	t.Cleanup(proxy.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	if err := s.WriteKubeconfig(kubeconfig, proxy.URL); err != nil {
 		t.Fatal(err)
 	}
-	return list.Items
+	return proxy.URL, kubeconfig
 }
 
-// waitReady waits until the fleet has exactly the given number of pods and all are ready. It returns the pods.
-func (s *setup) waitReady(t *testing.T, replicas int) []corev1.Pod {
-	t.Helper()
-	err := waitFor(2*time.Minute, func() bool {
-		pods := s.pods(t)
-		ready := 0
-		for _, p := range pods {
-			if p.DeletionTimestamp == nil && podReady(p) {
-				ready++
-			}
-		}
-		return ready == replicas && len(pods) == replicas
-	})
-	if err != nil {
-		for _, p := range s.pods(t) {
-			t.Logf("%s on %s: %s %+v", p.Name, p.Spec.NodeName, p.Status.Phase, p.Status.ContainerStatuses)
-		}
-		t.Fatalf("waiting for %d ready pods: %v", replicas, err)
-	}
-	return s.pods(t)
-}
-
-func podReady(p corev1.Pod) bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-// get requests /metrics at a port of a pod over the pod network, with TLS if the pod's probes use it. If the request
-// fails, the status is 0 and the text is the error.
-func (s *setup) get(t *testing.T, pod corev1.Pod, port, token string) (status int, text string) {
-	t.Helper()
-	client, scheme := s.HTTP(s.Nodes), "http"
+// replica returns a client for the expositions of a pod over the pod network. It uses TLS if the pod's probes do, and
+// the administrator's token if the pod requires one.
+func (s *setup) replica(pod corev1.Pod) *fleet.Replica {
+	transport, scheme := &http.Transport{DialContext: s.machines[s.Nodes-1].dial}, "http"
 	if pod.Spec.Containers[0].ReadinessProbe.HTTPGet.Scheme == corev1.URISchemeHTTPS {
 		scheme = "https"
-		s.trust(t, client)
+		trusted := x509.NewCertPool()
+		trusted.AppendCertsFromPEM(s.certificate)
+		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, ServerName: serverName, MinVersion: tls.VersionTLS12}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, scheme+"://"+pod.Status.PodIP+":"+port+"/metrics", nil)
-	if err != nil {
-		t.Fatal(err)
+	address := scheme + "://" + pod.Status.PodIP
+	r := &fleet.Replica{URL: address + ":8080", Telemetry: address + ":8081", Client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	if hasFlag(pod, "--auth-filter") {
+		r.Token = s.token
 	}
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	resp, err := client.Do(r)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
+	return r
 }
 
-// selfMetric returns the value of one of a pod's self-metrics. series is its name with labels, as in the exposition.
+// countSeries returns the number of series of a family in a pod's exposition, or 0 if that cannot be read.
+func (s *setup) countSeries(t *testing.T, pod corev1.Pod, family string) (n int) {
+	t.Helper()
+	r, prefix := s.replica(pod), []byte(family+"{")
+	err := r.Read(t.Context(), r.URL+"/metrics", func(body io.Reader) error {
+		return exposition.Samples(body, func(line []byte) {
+			if bytes.HasPrefix(line, prefix) {
+				n++
+			}
+		})
+	})
+	if err != nil {
+		t.Logf("%s: %v", pod.Name, err)
+		return 0
+	}
+	return n
+}
+
+// selfMetric returns the value of one of a pod's self-metrics. series is a key of [exposition.Exposition.Samples].
 func (s *setup) selfMetric(t *testing.T, pod corev1.Pod, series string) (float64, error) {
 	t.Helper()
-	status, text := s.get(t, pod, "8081", s.tokenFor(pod))
-	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(series) + ` (\S+)$`).FindStringSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("%s: no %s in a response with status %d and %d bytes", pod.Name, series, status, len(text))
+	self, err := s.replica(pod).SelfMetrics(t.Context())
+	if err != nil {
+		return 0, err
 	}
-	return strconv.ParseFloat(m[1], 64)
-}
-
-// tokenFor returns the administrator's token for a pod that requires one, and "" otherwise.
-func (s *setup) tokenFor(pod corev1.Pod) string {
-	if hasFlag(pod, "--auth-filter") {
-		return s.token
-	}
-	return ""
+	return strconv.ParseFloat(self.Samples[series], 64) // an error if there is no such series
 }
 
 // hasFlag reports whether a pod's program has an argument.
@@ -173,13 +211,13 @@ func flagValues(pod corev1.Pod, flag string) []string {
 // follows that of the container.
 func (s *setup) checkExpositions(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
-	all, err := s.Client().CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+	all, err := s.client.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range pods {
 		limit := float64(p.Spec.Containers[0].Resources.Limits.Memory().Value())
-		if got, err := s.selfMetric(t, p, "go_gc_gomemlimit_bytes"); err != nil || got < 0.8*limit || got >= limit {
+		if got, err := s.selfMetric(t, p, "go_gc_gomemlimit_bytes{}"); err != nil || got < 0.8*limit || got >= limit {
 			t.Errorf("%s: memory limit of the Go runtime: got %v (error %v), want 80%% to 100%% of %v", p.Name, got, err, limit)
 		}
 	}
@@ -208,12 +246,14 @@ func (s *setup) exposedPods(t *testing.T, replicas []corev1.Pod) map[string]int 
 	t.Helper()
 	exposed := map[string]int{}
 	for _, p := range replicas {
-		status, text := s.get(t, p, "8080", s.tokenFor(p))
-		if status != http.StatusOK {
-			t.Fatalf("%s: got status %d, want 200: %s", p.Name, status, text)
+		metrics, err := s.replica(p).Metrics(t.Context())
+		if err != nil {
+			t.Fatalf("%s: %v", p.Name, err)
 		}
-		for _, m := range regexp.MustCompile(`(?m)^kube_pod_info\{namespace="([^"]*)",pod="([^"]*)"`).FindAllStringSubmatch(text, -1) {
-			exposed[m[1]+"/"+m[2]]++
+		for family, labels := range metrics.Labels {
+			if family == "kube_pod_info" {
+				exposed[labels["namespace"]+"/"+labels["pod"]]++
+			}
 		}
 	}
 	return exposed
@@ -222,25 +262,19 @@ func (s *setup) exposedPods(t *testing.T, replicas []corev1.Pod) map[string]int 
 // checkAuthorization checks that a client without a token is refused on both ports.
 func (s *setup) checkAuthorization(t *testing.T, pod corev1.Pod) {
 	t.Helper()
-	for _, port := range []string{"8080", "8081"} {
-		if status, text := s.get(t, pod, port, ""); status != http.StatusUnauthorized {
-			t.Errorf("port %s without a token: got status %d, want 401: %.200s", port, status, text)
+	r := s.replica(pod)
+	r.Token = ""
+	for _, url := range []string{r.URL, r.Telemetry} {
+		if answer, err := r.Get(t.Context(), url+"/metrics"); err != nil || answer.Status != http.StatusUnauthorized {
+			t.Errorf("%s without a token: got status %d, error %v; want 401: %.200s", url, answer.Status, err, answer.Body)
 		}
 	}
 }
 
-// checkProcesses checks users, capabilities, seccomp, the root file system and the memory limit of the fleet's
-// processes, as the kernel reports them.
+// checkProcesses checks users, capabilities, seccomp and the root file system of the fleet's processes, as the kernel
+// reports them.
 func (s *setup) checkProcesses(t *testing.T, pods []corev1.Pod) {
 	t.Helper()
-	limits := map[string]int64{} // by the argument that identifies the pod
-	for _, p := range pods {
-		name := "--pod=" + p.Name
-		if flagValues(p, "--node") != nil {
-			name = "--node=" + p.Spec.NodeName
-		}
-		limits[name] = p.Spec.Containers[0].Resources.Limits.Memory().Value()
-	}
 	found := 0
 	for _, m := range s.machines {
 		pids, err := m.run(t.Context(), "pgrep", "-x", "statefleet")
@@ -261,49 +295,9 @@ func (s *setup) checkProcesses(t *testing.T, pods []corev1.Pod) {
 			if out, err := m.run(t.Context(), "touch", "/proc/"+pid+"/root/written"); err == nil {
 				t.Errorf("process %s on node %d: the root file system is writable, want read-only: %s", pid, m.number, out)
 			}
-			args, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cmdline")
-			if err != nil {
-				t.Fatal(err)
-			}
-			args = regexp.MustCompile("--(pod|node)=[^\x00]*").FindString(args)
-			if got := s.readNumber(t, m, s.usageFiles(t, m, pid).limit, "^"); got != limits[args] {
-				t.Errorf("process with %q: got a memory limit of %d bytes in its cgroup, want %d", args, got, limits[args])
-			}
 		}
 	}
 	if found != len(pods) {
 		t.Errorf("got %d processes, want %d, one for each pod", found, len(pods))
 	}
-}
-
-// usageFiles returns the files that count the resources of a process on a node.
-func (s *setup) usageFiles(t *testing.T, m *machine, pid string) usageFiles {
-	t.Helper()
-	text, err := m.run(t.Context(), "cat", "/proc/"+pid+"/cgroup")
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := s.groups.usageFilesOf(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// readNumber returns the number after a regular expression, at the end of a line in a file on a node.
-func (s *setup) readNumber(t *testing.T, m *machine, file, after string) int64 {
-	t.Helper()
-	text, err := m.run(t.Context(), "cat", file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`(?m)` + after + `(\d+)$`).FindStringSubmatch(text)
-	if found == nil {
-		t.Fatalf("%s has no number after %q: %s", file, after, text)
-	}
-	n, err := strconv.ParseInt(found[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }

@@ -3,10 +3,10 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -17,16 +17,14 @@ kind: Pod
 metadata: {name: limited, namespace: default}
 spec:
   containers:
-    - {name: pause, image: "%s", imagePullPolicy: Never, command: [/pause, limited], resources: {limits: {cpu: 500m, memory: 64Mi}}}
+    - {name: pause, image: "%s", imagePullPolicy: Never, resources: {limits: {cpu: 500m, memory: 64Mi}}}
 `
 
 // TestKubeletAloneLimitsAContainer checks that a node without a control plane runs a pod from a file, and that the
 // cgroup of its container has the pod's memory limit. This is the part of a cluster that depends on the version of
 // control groups, and it is small enough for a slow host.
 func TestKubeletAloneLimitsAContainer(t *testing.T) {
-	if os.Getenv("IMAGE") == "" {
-		t.Skip(`NOT TESTED: the programs of a cluster take minutes to build; "make cluster-test" does it`)
-	}
+	imageFolder(t)
 	if why := missingRequirement(os.Geteuid()); why != "" {
 		t.Skip("NOT TESTED: " + why)
 	}
@@ -44,36 +42,28 @@ func TestKubeletAloneLimitsAContainer(t *testing.T) {
 		}
 	})
 	s.startStandalone(t)
-	m, pid := s.machines[0], ""
+	m, used := s.machines[0], usage{}
 	err = waitFor(readyTimeout, func() bool {
-		out, err := m.run(t.Context(), "pgrep", "-f", "^/pause limited")
-		pid = strings.TrimSpace(out)
-		return err == nil
+		used, err = usageOf(t, m, "pause")
+		return used.memory > 0
 	})
 	if err != nil {
-		t.Fatalf("waiting for the container: %v\n%s", err, s.log(m, "kubelet"))
+		t.Fatalf("waiting for the usage of the container: %v\n%s", err, s.log(m, "kubelet"))
 	}
-	files := s.usageFiles(t, m, pid)
-	limit, used := s.readNumber(t, m, files.limit, "^"), s.readNumber(t, m, files.memory, "^")
-	throttled := s.readNumber(t, m, files.cpu, "^nr_throttled ")
-	t.Logf("%s: limit_mib=%d used_kib=%d inactive_kib=%d throttled_periods=%d in %s", groups, limit>>20, used>>10,
-		s.readNumber(t, m, files.stat, "^"+files.inactive+" ")>>10, throttled, filepath.Dir(files.memory))
-	if limit != 64<<20 || used == 0 || used > limit {
-		t.Errorf("got %d bytes used of a limit of %d, want more than 0 of %d", used, limit, 64<<20)
+	t.Logf("%s: limit_mib=%d used_kib=%d working_set_kib=%d throttled_periods=%d", groups, used.limit>>20, used.memory>>10,
+		used.workingSet>>10, used.throttled)
+	if used.limit != 64<<20 || used.memory > used.limit {
+		t.Errorf("got %d bytes used of a limit of %d, want more than 0 of %d", used.memory, used.limit, 64<<20)
 	}
 }
 
 // startStandalone starts a node with containerd, and a kubelet that reads static pods from a folder.
 func (s *setup) startStandalone(t *testing.T) {
 	t.Helper()
-	if err := s.build(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.startMachines(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.loadImages(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, step := range []func(context.Context) error{s.build, s.startMachines, s.loadImages} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	m := s.machines[0]
 	pods := filepath.Join(m.dir, "pods")

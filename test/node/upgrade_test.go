@@ -5,7 +5,6 @@ package node
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -56,9 +55,17 @@ func (s *setup) checkVersions(t *testing.T, image string) {
 	t.Helper()
 	_, want, _ := strings.Cut(image, ":")
 	for _, p := range s.pods(t) {
-		_, self := s.get(t, p, "8081", "")
-		version := regexp.MustCompile(`(?m)^statefleet_build_info\{.*version="([^"]*)"`).FindStringSubmatch(self)
-		if version == nil || version[1] != want {
+		self, err := s.replica(p).SelfMetrics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		version := ""
+		for family, labels := range self.Labels {
+			if family == "statefleet_build_info" {
+				version = labels["version"]
+			}
+		}
+		if version != want {
 			t.Errorf("%s: got version %q, want %s", p.Name, version, want)
 		}
 	}

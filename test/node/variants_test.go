@@ -3,18 +3,14 @@
 package node
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/cert"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/manifest"
@@ -86,8 +82,19 @@ func skipReason(path string) string {
 	return ""
 }
 
+// widget is a custom resource that fleets with a configuration for it expose.
+const widget = `
+apiVersion: example.org/v1
+kind: Widget
+metadata: {namespace: default, name: one}
+status: {ready: true}
+`
+
+// serverName is the name in the certificate of manifests with TLS.
+const serverName = "statefleet"
+
 // createPrerequisites creates everything that the manifests require and do not contain: CustomResourceDefinitions,
-// namespaces with a pod each, and a certificate.
+// namespaces with a pod each, and a Secret with a self-signed certificate and a web configuration file.
 func (s *setup) createPrerequisites(t *testing.T) {
 	t.Helper()
 	applier, err := manifest.NewApplier(s.Config())
@@ -101,90 +108,35 @@ func (s *setup) createPrerequisites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	widget := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": "default", "name": "one"},
-		"status": map[string]any{"ready": true},
-	}}
-	err = waitFor(time.Minute, func() bool { // creation fails until the API server serves the kind
-		if applier, err = manifest.NewApplier(s.Config()); err == nil {
-			_, err = applier.Apply(t.Context(), widget)
-		}
-		return err == nil
-	})
+	s.apply(t, widget)
+	for _, name := range []string{"default", "monitoring", "team-a", "team-b"} {
+		s.apply(t, "{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", name)
+		s.apply(t, idlePod, name, "idle", "", pauseImage)
+	}
+	certificate, key, err := cert.GenerateSelfSignedCertKey(serverName, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"default", "monitoring", "team-a", "team-b"} {
-		_, err := s.Client().CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			t.Fatal(err)
-		}
-		s.runPod(t, name)
-	}
-	s.createCertificate(t)
-}
-
-// runPod creates a pod that does nothing in a namespace.
-func (s *setup) runPod(t *testing.T, namespace string) {
-	t.Helper()
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "idle"},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "pause", Image: pauseImage, ImagePullPolicy: corev1.PullNever}}},
-	}
-	var err error
-	timedOut := waitFor(time.Minute, func() bool { // creation fails until the service account exists
-		_, err = s.Client().CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-		return err == nil
-	})
-	if timedOut != nil {
-		t.Fatal(err)
-	}
-}
-
-// The Secret that manifests with TLS mount, and the name in its certificate.
-const (
-	webSecret  = "statefleet-web"
-	serverName = "statefleet"
-)
-
-// createCertificate creates a Secret with a self-signed certificate and a web configuration file.
-func (s *setup) createCertificate(t *testing.T) {
-	t.Helper()
-	certificate, key := selfSigned(t, serverName)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: webSecret}, Data: map[string][]byte{
+	s.certificate = certificate
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "statefleet-web"}, Data: map[string][]byte{
 		"tls.crt": certificate, "tls.key": key, "config.yml": []byte("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n"),
 	}}
-	if _, err := s.Client().CoreV1().Secrets(namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
+	if _, err := s.client.CoreV1().Secrets(namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// trust makes a client trust only the certificate in the Secret.
-func (s *setup) trust(t *testing.T, client *http.Client) {
-	t.Helper()
-	secret, err := s.Client().CoreV1().Secrets(namespace).Get(t.Context(), webSecret, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	transport, ok := client.Transport.(*http.Transport)
-	if !ok || !pool.AppendCertsFromPEM(secret.Data["tls.crt"]) {
-		t.Fatalf("want an *http.Transport, got %T, and a PEM certificate in the Secret %s", client.Transport, webSecret)
-	}
-	transport.TLSClientConfig = &tls.Config{RootCAs: pool, ServerName: serverName, MinVersion: tls.VersionTLS12}
 }
 
 // wantPods returns the number of pods that the StatefulSets and DaemonSets in the fleet's namespace must have.
 func (s *setup) wantPods(t *testing.T) (pods int) {
 	t.Helper()
-	sets, err := s.Client().AppsV1().StatefulSets(namespace).List(t.Context(), metav1.ListOptions{})
+	sets, err := s.client.AppsV1().StatefulSets(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, set := range sets.Items {
 		pods += int(*set.Spec.Replicas)
 	}
-	daemons, err := s.Client().AppsV1().DaemonSets(namespace).List(t.Context(), metav1.ListOptions{})
+	daemons, err := s.client.AppsV1().DaemonSets(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,8 +156,7 @@ func (s *setup) checkCustomResource(t *testing.T, pods []corev1.Pod) {
 	err := waitFor(time.Minute, func() bool { // replicas discover definitions after they have become ready
 		n = 0
 		for _, p := range pods {
-			_, text := s.get(t, p, "8080", "")
-			n += strings.Count(text, "\nkube_customresource_ready{")
+			n += s.countSeries(t, p, "kube_customresource_ready")
 		}
 		return n == 1
 	})

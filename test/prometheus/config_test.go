@@ -13,9 +13,11 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 )
 
-// TestShippedConfigurationIsValid checks every field, because Prometheus rejects unknown ones.
+// TestShippedConfigurationIsValid checks every field, because Prometheus rejects unknown ones. Without a kubeconfig,
+// only Follow sets the targets, which would otherwise be scraped twice.
 func TestShippedConfigurationIsValid(t *testing.T) {
-	cfg, err := load(Options{Kubeconfig: "/some/kubeconfig", Interval: 7 * time.Second, Log: slog.New(slog.DiscardHandler)})
+	o := Options{Kubeconfig: "/some/kubeconfig", Interval: 7 * time.Second, Log: slog.New(slog.DiscardHandler)}
+	cfg, err := load(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +33,15 @@ func TestShippedConfigurationIsValid(t *testing.T) {
 	}
 	if len(cfg.ScrapeConfigs) != 2 {
 		t.Errorf("got %d scrape configurations, want 2: one for each port", len(cfg.ScrapeConfigs))
+	}
+	o.Kubeconfig = ""
+	if cfg, err = load(o); err != nil {
+		t.Fatal(err)
+	}
+	for _, scrape := range cfg.ScrapeConfigs {
+		if len(scrape.ServiceDiscoveryConfigs) > 0 {
+			t.Errorf("%s discovers pods without a kubeconfig, want no targets", scrape.JobName)
+		}
 	}
 }
 
@@ -59,21 +70,5 @@ func TestConfigurationForKindIsValid(t *testing.T) {
 	}
 	if _, err := os.Stat(cfg.RuleFiles[0]); err != nil {
 		t.Error(err)
-	}
-}
-
-// TestFollowingNeedsAConfigurationWithoutDiscovery checks that either Follow or discovery sets the targets. With both,
-// a target would be scraped twice.
-func TestFollowingNeedsAConfigurationWithoutDiscovery(t *testing.T) {
-	for _, kubeconfig := range []string{"", "/some/kubeconfig"} {
-		cfg, err := load(Options{Kubeconfig: kubeconfig, Interval: time.Second, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, scrape := range cfg.ScrapeConfigs {
-			if discovers := len(scrape.ServiceDiscoveryConfigs) > 0; discovers != (kubeconfig != "") {
-				t.Errorf("kubeconfig %q: %s discovers pods: got %t, want %t", kubeconfig, scrape.JobName, discovers, !discovers)
-			}
-		}
 	}
 }

@@ -46,7 +46,8 @@ type Options struct {
 	// Rules enables the evaluation of the rules that this repository ships, once per Interval.
 	Rules bool
 
-	// WAL enables the write-ahead log, as in a normal Prometheus. Without it, samples are only kept in memory.
+	// WAL enables the write-ahead log, as in a normal Prometheus. Without it, samples are only kept in memory, because no
+	// later process reads them.
 	WAL bool
 
 	// Registry receives Prometheus' metrics about itself. Nil: they are not exposed.
@@ -91,41 +92,28 @@ func Open(dir string, o Options) (*Server, error) {
 		return nil, err
 	}
 	registry := cmp.Or(o.Registry, prometheus.NewRegistry())
-	s, err := open(dir, o.Log, registry, storage(o.WAL))
+	storage := tsdb.DefaultOptions()
+	if !o.WAL {
+		storage.WALSegmentSize = -1
+	}
+	db, err := tsdb.Open(dir, o.Log, registry, storage, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.run(o, cfg, registry); err != nil {
+	s := &Server{db: db, cfg: cfg, end: func() {}, engine: promql.NewEngine(promql.EngineOpts{
+		Logger: o.Log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: promQL(),
+	})}
+	if err := s.run(o, registry); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// open creates the storage and the query engine.
-func open(dir string, log *slog.Logger, registry *prometheus.Registry, options *tsdb.Options) (*Server, error) {
-	db, err := tsdb.Open(dir, log, registry, options, nil)
-	if err != nil {
-		return nil, err
-	}
-	return &Server{db: db, end: func() {}, engine: promql.NewEngine(promql.EngineOpts{
-		Logger: log, MaxSamples: 50_000_000, Timeout: time.Minute, LookbackDelta: 5 * time.Minute, Parser: promQL(),
-	})}, nil
-}
-
 // promQL returns a parser without experimental functions.
 func promQL() parser.Parser { return parser.NewParser(parser.Options{}) }
 
-// storage returns storage options. Without wal, samples are only kept in memory, because no later process reads them.
-func storage(wal bool) *tsdb.Options {
-	options := tsdb.DefaultOptions()
-	if !wal {
-		options.WALSegmentSize = -1
-	}
-	return options
-}
-
 // run starts discovery, scraping and rules.
-func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registry) error {
+func (s *Server) run(o Options, registry *prometheus.Registry) error {
 	metrics, err := discovery.CreateAndRegisterSDMetrics(registry)
 	if err != nil {
 		return err
@@ -136,11 +124,11 @@ func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registr
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.end, s.scrapes, s.cfg = cancel, scrapes, cfg
+	s.end, s.scrapes = cancel, scrapes
 	s.targets = discovery.NewManager(ctx, o.Log, registry, metrics, discovery.Updatert(o.Delay))
 	s.running.Go(func() { _ = s.targets.Run() }) // its only error is that ctx has ended
 	s.running.Go(func() { _ = s.scrapes.Run(s.targets.SyncCh()) })
-	if err := s.scrapes.ApplyConfig(cfg); err != nil {
+	if err := s.scrapes.ApplyConfig(s.cfg); err != nil {
 		return err
 	}
 	if o.Rules {
@@ -148,7 +136,7 @@ func (s *Server) run(o Options, cfg *config.Config, registry *prometheus.Registr
 			return err
 		}
 	}
-	return s.targets.ApplyConfig(discoverers(cfg))
+	return s.targets.ApplyConfig(discoverers(s.cfg))
 }
 
 // Close ends scraping and closes the storage. In this order, the reader of each channel ends after its writer.

@@ -6,20 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
 func TestRangeHasAValueForEveryStep(t *testing.T) {
-	s, err := open(t.TempDir(), slog.New(slog.DiscardHandler), prometheus.NewRegistry(), storage(false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := Start(t, Options{Interval: time.Second, Log: slog.New(slog.DiscardHandler)})
 	base := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	in := s.db.Appender(t.Context())
 	if _, err := in.Append(0, labels.FromStrings("__name__", "m", "pod", "a"), base.Add(200*time.Millisecond).UnixMilli(), 7); err != nil {

@@ -3,12 +3,9 @@
 package seed
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // of the objects
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -20,11 +17,11 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+
+	"github.com/statefleet/statefleet/test/manifest"
 )
 
 // Namespaces of the seeded objects. The LimitRange and the ResourceQuota are in a third one, where they limit nothing.
@@ -33,12 +30,13 @@ const (
 	Batch = "batch"
 )
 
-// nodeCount is the number of Nodes in objects.yaml.
+// objects is the file with the objects of All.
+const objects = "test/seed/objects.yaml"
+
+// nodeCount is the number of Nodes in it.
 const nodeCount = 4
 
 var (
-	//go:embed objects.yaml
-	objects []byte
 	//go:embed pod.yaml
 	pod []byte
 	//go:embed job.yaml
@@ -47,11 +45,11 @@ var (
 
 // All creates the objects of objects.yaml, and the given number of pods that belong to its ReplicaSet.
 func All(ctx context.Context, config *rest.Config, pods int) error {
-	client, err := dynamic.NewForConfig(config)
+	applier, err := manifest.NewApplier(config)
 	if err != nil {
 		return err
 	}
-	all, err := decode(objects)
+	all, err := manifest.Read(objects)
 	if err != nil {
 		return err
 	}
@@ -73,54 +71,28 @@ func All(ctx context.Context, config *rest.Config, pods int) error {
 			owners[i].UID = uids[owners[i].Kind+" "+owners[i].Name]
 		}
 		o.SetOwnerReferences(owners)
-		created, err := putStatus(ctx, client.Resource(resourceOf(o)).Namespace(o.GetNamespace()), o)
+		created, err := applier.Create(ctx, o)
 		if err != nil {
-			return fmt.Errorf("seeding %s %s: %w", o.GetKind(), o.GetName(), err)
+			return err
 		}
 		uids[o.GetKind()+" "+o.GetName()] = created.GetUID()
 	}
 	return nil
 }
 
-// putStatus creates an object and then sets its status through the subresource, because Create ignores the status.
-func putStatus(ctx context.Context, client dynamic.ResourceInterface, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	created, err := client.Create(ctx, o, metav1.CreateOptions{})
-	if status := o.Object["status"]; err == nil && status != nil {
-		created.Object["status"] = status
-		created, err = client.UpdateStatus(ctx, created, metav1.UpdateOptions{})
-	}
-	return created, err
-}
-
 // Kinds returns the kinds of which All creates objects, sorted by group and resource.
 func Kinds() []schema.GroupVersionResource {
-	all, err := decode(objects)
+	all, err := manifest.Read(objects)
 	if err != nil {
 		return nil // All returns the error
 	}
 	var kinds []schema.GroupVersionResource
 	for _, o := range all {
-		kinds = append(kinds, resourceOf(o))
+		kind, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
+		kinds = append(kinds, kind)
 	}
 	slices.SortFunc(kinds, func(a, b schema.GroupVersionResource) int { return strings.Compare(a.String(), b.String()) })
 	return slices.Compact(kinds)
-}
-
-func resourceOf(o *unstructured.Unstructured) schema.GroupVersionResource {
-	resource, _ := meta.UnsafeGuessKindToResource(o.GroupVersionKind())
-	return resource
-}
-
-func decode(text []byte) (all []*unstructured.Unstructured, err error) {
-	for documents := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096); ; {
-		o := &unstructured.Unstructured{}
-		if err := documents.Decode(&o.Object); errors.Is(err, io.EOF) {
-			return all, nil
-		} else if err != nil {
-			return nil, err
-		}
-		all = append(all, o)
-	}
 }
 
 // NewPod returns a pod in namespace Shop. With increasing i, it is in turn running, waiting, evicted and crashed. One

@@ -28,8 +28,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 type options struct {
-	folder, fleet string
-	nodes, port   int
+	folder string
+	port   int
 
 	archive, image string // in the folder
 }
@@ -38,9 +38,6 @@ func group(app *kingpin.Application) []command.Command {
 	var o options
 	c := app.Command("run", "Starts the cluster.").Default()
 	c.Flag("image", `Folder that "make image" has written.`).Default("dist/image").StringVar(&o.folder)
-	c.Flag("fleet", "Kustomization of the fleet, or a YAML file such as those in manifests/chart/tests/rendered.").
-		Default("manifests/base").StringVar(&o.fleet)
-	c.Flag("nodes", "Number of nodes.").Default("2").IntVar(&o.nodes)
 	c.Flag("port", "Port of the page with graphs on 127.0.0.1. The proxy into the cluster uses the next port.").
 		Default("18070").IntVar(&o.port)
 	return []command.Command{{Clause: c, Check: o.check, Run: o.run}}
@@ -50,7 +47,7 @@ func (o *options) check() (err error) {
 	if o.archive, o.image, err = node.Image(o.folder); err != nil {
 		return fmt.Errorf("--image: %w", err)
 	}
-	return command.AtLeast("nodes", 1, o.nodes)
+	return nil
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
@@ -58,8 +55,8 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 	if err := s.listen(o.port); err != nil { // first, because the cluster takes long to start
 		return errors.Join(fmt.Errorf("--port: %w", err), s.stop())
 	}
-	_, _ = fmt.Fprintf(out, "Starting %d nodes (the first time, it takes some minutes to build programs) ...\n", o.nodes)
-	cluster, err := node.Start(ctx, node.Options{Nodes: o.nodes, Archives: []string{o.archive}})
+	_, _ = fmt.Fprintln(out, "Starting 2 nodes (the first time, it takes some minutes to build programs) ...")
+	cluster, err := node.Start(ctx, node.Options{Nodes: 2, Archives: []string{o.archive}})
 	if err != nil {
 		return errors.Join(err, s.stop())
 	}

@@ -67,7 +67,7 @@ func (s *services) show(ctx context.Context, o options) (err error) {
 	if err := s.cluster.CreateNamespace(ctx, namespace); err != nil {
 		return err
 	}
-	if _, err := s.cluster.Install(ctx, o.fleet, namespace, o.image); err != nil {
+	if _, err := s.cluster.Install(ctx, "manifests/base", namespace, o.image); err != nil {
 		return err
 	}
 	s.working.Go(func() {
@@ -87,7 +87,7 @@ func (s *services) show(ctx context.Context, o options) (err error) {
 		return fmt.Errorf("prometheus: %w", err)
 	}
 	page, err := graph.New(graph.Options{
-		Source: s.prometheus, Interval: scrapeInterval, Fleet: s.fleet, Scale: s.scale, Now: time.Now, Log: slog.Default(),
+		Source: s.prometheus, Interval: scrapeInterval, Fleet: s.fleet, Scale: s.scale, Now: time.Now,
 	})
 	if err != nil {
 		return err

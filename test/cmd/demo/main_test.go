@@ -1,15 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,32 +21,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output collects what the demo prints. It may be read while the demo runs.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// interval is the scrape interval and timeout. On a busy machine, scrapes of starting processes take a second.
-const interval = 2 * time.Second
-
 // demonstration is a running demo of three replicas whose cluster does not change.
 type demonstration struct {
 	page string
-	out  output
-	end  func() int
+	out  *os.File // what the demo prints
 }
 
 func start(t *testing.T) *demonstration {
@@ -60,26 +38,38 @@ func start(t *testing.T) *demonstration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &demonstration{page: fleet.Address(ports[0])}
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &demonstration{page: fleet.Address(ports[0]), out: out}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
 		ended <- run(ctx, []string{
 			"demo", "--binary=" + binary, "--pods=60", "--port=0", "--jobs-per-second=0", "--updates-per-second=0",
-			"--further-shards=0", "--scrape-interval=" + interval.String(), fmt.Sprintf("--graph-port=%d", ports[0]),
-		}, &d.out, &d.out)
+			"--further-shards=0", fmt.Sprintf("--graph-port=%d", ports[0]),
+		}, out, out)
 	}()
-	d.end = sync.OnceValue(func() int {
+	t.Cleanup(func() {
 		cancel()
 		http.DefaultClient.CloseIdleConnections()
-		return <-ended
-	})
-	t.Cleanup(func() {
-		if code := d.end(); code != 0 || t.Failed() {
-			t.Errorf("the demo ended with status %d, want 0:\n%s", code, d.out.String())
+		if code := <-ended; code != 0 || t.Failed() {
+			t.Errorf("the demo ended with status %d, want 0:\n%s", code, d.printed(t))
 		}
+		_ = out.Close()
 	})
 	return d
+}
+
+// printed returns what the demo has printed so far.
+func (d *demonstration) printed(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(d.out.Name())
+	if err != nil {
+		t.Error(err)
+	}
+	return string(text)
 }
 
 // waitFor waits until the latest value of a query on the demo's page is the wanted one.
@@ -139,11 +129,12 @@ func (d *demonstration) scale(t *testing.T, replicas string) string {
 	return string(text)
 }
 
-// TestScalingShowsNoGap scales the fleet with the form of the page, and reads the graphs of the page.
+// TestScalingShowsNoGap scales the fleet with the form of the page, and reads the graphs of the page. The page also
+// shows why a number of replicas was rejected.
 func TestScalingShowsNoGap(t *testing.T) {
 	d := start(t)
 	// The pods of the fleet itself are excluded, because their number changes.
-	others := strings.ReplaceAll(graph.PodsQuery(interval), "kube_pod_info", `kube_pod_info{namespace!="statefleet"}`)
+	others := strings.ReplaceAll(graph.PodsQuery(scrapeInterval), "kube_pod_info", `kube_pod_info{namespace!="statefleet"}`)
 	const shards = "statefleet:shards:max" // a shipped recording rule
 	d.waitFor(t, shards, "3")
 	d.waitFor(t, "sum(up)", "6")
@@ -152,6 +143,9 @@ func TestScalingShowsNoGap(t *testing.T) {
 		t.Fatalf("got %q pods, error %v; want at least 60", pods, err)
 	}
 	began := time.Now()
+	if page := d.scale(t, "99"); !strings.Contains(page, "between 1 and 12, got 99") {
+		t.Errorf("the page does not show that 99 replicas were rejected:\n%s", page)
+	}
 	d.scale(t, "5")
 	d.waitFor(t, shards, "5")
 	d.waitFor(t, "sum(up)", "10")
@@ -166,15 +160,7 @@ func TestScalingShowsNoGap(t *testing.T) {
 			t.Errorf("%s of the number of pods over %s: got %q, error %v; want %s", extreme, span, got, err, pods)
 		}
 	}
-	if !strings.HasPrefix(d.out.String(), "Graphs in Prometheus: ") {
-		t.Errorf("the output must begin with the URL of the graphs, got\n%s", d.out.String())
-	}
-}
-
-func TestRejectedNumberOfReplicasIsShown(t *testing.T) {
-	d := start(t)
-	d.waitFor(t, "sum(up)", "6")
-	if page := d.scale(t, "99"); !strings.Contains(page, "between 1 and 12, got 99") {
-		t.Errorf("the page does not show that 99 replicas were rejected:\n%s", page)
+	if out := d.printed(t); !strings.HasPrefix(out, "Graphs in Prometheus: ") {
+		t.Errorf("the output must begin with the URL of the graphs, got\n%s", out)
 	}
 }

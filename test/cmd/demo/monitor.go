@@ -21,10 +21,13 @@ import (
 	"github.com/statefleet/statefleet/test/prometheus"
 )
 
+// scrapeInterval is short, so that users see changes soon. On a busy machine, scrapes of starting processes take a
+// second.
+const scrapeInterval = 2 * time.Second
+
 // monitor is a Prometheus that scrapes the demo, and the page with its graphs.
 type monitor struct {
-	port     int
-	interval time.Duration
+	port int
 
 	dir    string
 	server *prometheus.Server
@@ -38,13 +41,12 @@ type monitor struct {
 // Flags implements [demo.Companion].
 func (m *monitor) Flags(c *kingpin.CmdClause) {
 	c.Flag("graph-port", "Port of the page with Prometheus' graphs.").Default("18070").IntVar(&m.port)
-	c.Flag("scrape-interval", "Time between two scrapes.").Default("2s").DurationVar(&m.interval)
 }
 
 // Announce implements [demo.Companion].
-func (m *monitor) Announce() string { return "Graphs in Prometheus:     " + m.url() }
-
-func (m *monitor) url() string { return fleet.Address(m.port) + "/" }
+func (m *monitor) Announce() string {
+	return "Graphs in Prometheus:     " + fleet.Address(m.port) + "/"
+}
 
 // Start implements [demo.Companion].
 func (m *monitor) Start(scale func(replicas int) error) (err error) {
@@ -55,13 +57,13 @@ func (m *monitor) Start(scale func(replicas int) error) (err error) {
 	// Prometheus finds a new pod within 10 s, which is a sixth of an interval of one minute. The delay, which applies
 	// twice, keeps this ratio.
 	m.server, err = prometheus.Open(m.dir, prometheus.Options{
-		Interval: m.interval, Delay: m.interval / 12, Rules: true, Log: quiet,
+		Interval: scrapeInterval, Delay: scrapeInterval / 12, Rules: true, Log: quiet,
 	})
 	if err != nil {
 		return fmt.Errorf("prometheus: %w", err)
 	}
 	page, err := graph.New(graph.Options{
-		Source: m.server, Interval: m.interval, Fleet: m.replicas, Scale: scale, Now: time.Now, Log: slog.Default(),
+		Source: m.server, Interval: scrapeInterval, Fleet: m.replicas, Scale: scale, Now: time.Now,
 	})
 	if err != nil {
 		return err
