@@ -3,7 +3,6 @@ package test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ import (
 // holds returns an error if a build does not do what a component promises.
 func holds(t *testing.T, component string, all objects) error {
 	t.Helper()
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	container := set.Spec.Template.Spec.Containers[0]
 	switch component {
 	case "single":
@@ -133,7 +132,7 @@ func podLabels(all objects) map[string]map[string]string {
 func splitsPods(t *testing.T, all objects) error {
 	t.Helper()
 	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
-	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
+	rest := workload(t, all)
 	ofNode, ofRest := nodes.Spec.Template.Labels, rest.Spec.Template.Labels
 	args := rest.Spec.Template.Spec.Containers[0].Args
 	switch own := nodes.Spec.Template.Spec.Containers[0]; {
@@ -169,7 +168,7 @@ func readsNoNamespaceButDefault(t *testing.T, all objects) error {
 			return fmt.Errorf("ClusterRole %s reads all namespaces", role.Name)
 		}
 	}
-	args := pod(t, all).Containers[0].Args
+	args := arguments(t, all)
 	granted, exposes := listed(find[*rbacv1.Role](t, all, "statefleet-objects").Rules), exposed(args)
 	if !slices.Contains(args, "--namespaces=default") || !slices.Equal(granted, exposes) {
 		return fmt.Errorf("grants %q, but exposes %q in the arguments %q", granted, exposes, args)
@@ -248,12 +247,8 @@ func clusterVerbs(all objects, account, resource string) (verbs []string) {
 // senseless returns the pairs of components that manifests/README.md advises against.
 func senseless(t *testing.T) [][2]string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var pairs [][2]string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| `([a-z-]+)` \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| `([a-z-]+)` \\| .+ \\|$").FindAllStringSubmatch(readFile(t, "../README.md"), -1) {
 		pairs = append(pairs, [2]string{row[1], row[2]})
 	}
 	return pairs
@@ -346,10 +341,7 @@ func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 		if c == "" {
 			chosen = nil
 		}
-		all, err := kustomize(t, withComponents("", chosen...))
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := buildWith(t, chosen...)
 		for _, object := range all {
 			o := accessor(t, object)
 			for _, label := range []string{"name", "component", "part-of"} {
@@ -364,7 +356,7 @@ func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 		if c == "daemonset" {
 			continue
 		}
-		set := find[*appsv1.StatefulSet](t, all, "statefleet")
+		set := workload(t, all)
 		want := map[string]string{"app.kubernetes.io/name": "statefleet"}
 		equal(t, "selector", set.Spec.Selector.MatchLabels, want)
 		equal(t, "labels of pods", set.Spec.Template.Labels, want)

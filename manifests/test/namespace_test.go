@@ -86,10 +86,7 @@ func TestOnlyOwnNamespaceHasANamespace(t *testing.T) {
 			t.Errorf("%s: got a Namespace, want none", name)
 		}
 	}
-	all, err := kustomize(t, withComponents("", "own-namespace"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := buildWith(t, "own-namespace")
 	if got := find[*corev1.Namespace](t, all, "statefleet").Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
 		t.Errorf("own-namespace: got enforced profile %q, want restricted", got)
 	}
