@@ -82,8 +82,11 @@ func TestChartIsTheBase(t *testing.T) {
 	got.DNSPolicy = want.DNSPolicy // the default, which the base does not set
 	equal(t, "pod", got, want)
 	equal(t, "own role", find[*rbacv1.Role](t, chart, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
-	equal(t, "ports", find[*corev1.Service](t, chart, "statefleet").Spec.Ports, find[*corev1.Service](t, base, "statefleet").Spec.Ports)
+	gotService, wantService := find[*corev1.Service](t, chart, "statefleet").Spec, find[*corev1.Service](t, base, "statefleet").Spec
+	gotService.Selector = wantService.Selector
+	equal(t, "Service", gotService, wantService)
 	gotSet, wantSet := workload(t, chart), workload(t, base)
+	equal(t, "name of the Service", gotSet.Spec.ServiceName, wantSet.Spec.ServiceName)
 	equal(t, "replicas", gotSet.Spec.Replicas, wantSet.Spec.Replicas)
 	equal(t, "pod management", gotSet.Spec.PodManagementPolicy, wantSet.Spec.PodManagementPolicy)
 	find[*corev1.ConfigMap](t, chart, "statefleet-topology")
