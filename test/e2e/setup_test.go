@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/statefleet/statefleet/test/audit"
@@ -123,67 +123,40 @@ func (s *setup) fleet(t *testing.T, n int, folder string, v variant) {
 // install applies the parts of a folder's manifests in which the folders differ: the Role and the pod template.
 func (s *setup) install(t *testing.T, folder string, v variant) {
 	t.Helper()
+	apply(t, s.cluster, folder, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Role" })
 	objects, err := manifest.Build(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	applier, err := manifest.NewApplier(s.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var set appsv1.StatefulSet
 	for _, object := range objects {
-		switch object.GetKind() {
-		case "Role":
-			if _, err := applier.Apply(t.Context(), object); err != nil {
-				t.Fatal(err)
-			}
-		case "StatefulSet":
-			var set appsv1.StatefulSet
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &set); err != nil {
-				t.Fatal(err)
-			}
-			s.changePods(t, func(pods *corev1.PodTemplateSpec) {
-				*pods = set.Spec.Template
-				if err := kubelet.OwnPorts(&pods.Spec); err != nil {
-					t.Fatal(err)
-				}
-				s.changeTemplate(pods)
-				if v.savesState {
-					pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
-				}
-				if v.changeTemplate != nil {
-					v.changeTemplate(pods)
-				}
-			})
+		if object.GetKind() == "StatefulSet" {
+			convert(t, object, &set)
 		}
 	}
+	s.changePods(t, func(pods *corev1.PodTemplateSpec) {
+		*pods = set.Spec.Template
+		if err := kubelet.OwnPorts(&pods.Spec); err != nil {
+			t.Fatal(err)
+		}
+		s.changeTemplate(pods)
+		if v.savesState {
+			pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
+		}
+		if v.changeTemplate != nil {
+			v.changeTemplate(pods)
+		}
+	})
 }
 
-// prometheusKubeconfig returns the path of a kubeconfig for an account with the rights that the scrape configuration
-// requires.
+// prometheusKubeconfig returns the path of a kubeconfig for the account of the Prometheus in the example for kind, with
+// the rights that it has there.
 func (w *world) prometheusKubeconfig(t *testing.T) string {
 	t.Helper()
 	const name = "prometheus"
-	client := w.cluster.Client()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}},
-	}}
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}},
-	}
-	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
-	if err == nil {
-		_, err = client.RbacV1().Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{})
-	}
-	if err == nil {
-		_, err = client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	apply(t, w.cluster, "manifests/examples/kind", func(o *unstructured.Unstructured) bool {
+		return o.GetName() == name && slices.Contains([]string{"ServiceAccount", "Role", "RoleBinding"}, o.GetKind())
+	})
 	return w.cluster.Kubeconfig(t, w.cluster.Token(t, namespace, name))
 }
 

@@ -64,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	if _, err := cluster.Client().CoreV1().Namespaces().Create(t.Context(), ownNamespace(namespace), metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	w.apply(t, manifest.Base)
+	apply(t, cluster, manifest.Base)
 	if err := seed.All(t.Context(), cluster.Config(), seededPods); err != nil {
 		t.Fatal(err)
 	}
