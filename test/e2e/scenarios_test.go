@@ -41,16 +41,22 @@ func scenarios() []scenario {
 	)
 }
 
-// scaleThrough scales the fleet to each of the given sizes, and waits until it is settled before the next.
+// scaleThrough calls resize.
 func scaleThrough(sizes ...int) func(*testing.T, *setup, *audit.Audit) int {
 	return func(t *testing.T, s *setup, _ *audit.Audit) int {
-		for _, n := range sizes {
-			began := time.Now()
-			s.scale(t, n)
-			s.settle(t, n)
-			t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
-		}
+		s.resize(t, sizes...)
 		return sizes[len(sizes)-1]
+	}
+}
+
+// resize scales the fleet to each of the given sizes, and waits until it is settled before the next.
+func (s *setup) resize(t *testing.T, sizes ...int) {
+	t.Helper()
+	for _, n := range sizes {
+		began := time.Now()
+		s.scale(t, n)
+		s.settle(t, n)
+		t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 	}
 }
 
@@ -112,12 +118,7 @@ func cutConnections(t *testing.T, s *setup, _ *audit.Audit) int {
 }
 
 // scaleToZeroAndBack runs before the audit: while there is no replica, nothing is exposed.
-func scaleToZeroAndBack(t *testing.T, s *setup) {
-	for _, n := range []int{0, 3} {
-		s.scale(t, n)
-		s.settle(t, n)
-	}
-}
+func scaleToZeroAndBack(t *testing.T, s *setup) { s.resize(t, 0, 3) }
 
 // doNothing waits three seconds.
 func doNothing(*testing.T, *setup, *audit.Audit) int {
@@ -139,7 +140,7 @@ func interruptedScenarios(standby bool) []scenario {
 				atLeast: effects{moved: 50, switches: 1, started: way.started},
 				act: func(t *testing.T, s *setup, a *audit.Audit) int {
 					s.scale(t, 5)
-					s.waitForStep(t, step)
+					s.waitForTopology(t, step.name, step.reached)
 					n := way.interrupt(t, s, a)
 					s.scale(t, n)
 					return n

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/audit"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/gate"
@@ -187,7 +188,7 @@ func (w *world) changeSet(t *testing.T, change func(*appsv1.StatefulSet)) *appsv
 // exposition and Prometheus has scraped it.
 func (s *setup) settle(t *testing.T, n int) {
 	t.Helper()
-	fleet.Eventually(t, fmt.Sprintf("a settled fleet of %d", n), func(ctx context.Context) error { return s.checkFleet(ctx, n) })
+	fleet.Eventually(t, fmt.Sprintf("a settled fleet of %d", n), func(ctx context.Context) error { return s.checkFleet(ctx, n, false) })
 	if n > 0 {
 		s.waitForCompleteness(t)
 	}
@@ -209,23 +210,9 @@ func (s *setup) waitForCompleteness(t *testing.T) {
 	})
 }
 
-func (s *setup) checkFleet(ctx context.Context, n int) error {
-	if err := s.checkServing(ctx, n); err != nil {
-		return err
-	}
-	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	if now := set.Status; now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n ||
-		n > 0 && now.UpdateRevision != now.CurrentRevision {
-		return fmt.Errorf("%d of %d pods are Ready, at revision %s of %s", now.ReadyReplicas, now.Replicas, now.CurrentRevision, now.UpdateRevision)
-	}
-	return nil
-}
-
-// checkServing returns an error unless n replicas run, coordinated and without a transition, and all serve n shards.
-func (s *setup) checkServing(ctx context.Context, n int) error {
+// checkFleet returns an error unless n replicas run and serve n shards, each that of its ordinal, and their pods are Ready
+// and updated. A fleet of two versions (mixed) need not be coordinated, and may have a transition.
+func (s *setup) checkFleet(ctx context.Context, n int, mixed bool) error {
 	running := s.kubelet.Running()
 	if len(running) != n {
 		return fmt.Errorf("%d replicas run, want %d", len(running), n)
@@ -235,12 +222,27 @@ func (s *setup) checkServing(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		active, _ := self.Sum("statefleet_topology_active_shards", nil)
-		changing, _ := self.Sum("statefleet_transition_in_progress", nil)
-		coordinated, _ := self.Sum("statefleet_coordination", map[string]string{"state": "coordinated"})
-		if int(active) != n || changing != 0 || coordinated != 1 {
-			return fmt.Errorf("%s: got active shards %v, transition %v, coordinated %v", r.Pod, active, changing, coordinated)
+		shard, total := self.Value(selfmetrics.ShardOrdinal), self.Value(selfmetrics.TotalShards)
+		if podName(int(shard)) != r.Pod || int(total) != n || int(self.Value(selfmetrics.ActiveShards)) != n {
+			return fmt.Errorf("%s is shard %v of %v, want %d shards", r.Pod, shard, total, n)
 		}
+		changing, coordinated := self.Value(selfmetrics.Changing), self.Value("statefleet_coordination", "state", "coordinated")
+		if !mixed && (changing != 0 || coordinated != 1) {
+			return fmt.Errorf("%s: got transition %v, coordinated %v", r.Pod, changing, coordinated)
+		}
+	}
+	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	now := set.Status
+	updated := n == 0 || now.UpdateRevision == now.CurrentRevision
+	if mixed {
+		updated = int(now.UpdatedReplicas) == n-int(*set.Spec.UpdateStrategy.RollingUpdate.Partition)
+	}
+	if now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n || !updated {
+		return fmt.Errorf("%d of %d pods are Ready, %d are updated, at revision %s of %s",
+			now.ReadyReplicas, now.Replicas, now.UpdatedReplicas, now.CurrentRevision, now.UpdateRevision)
 	}
 	return nil
 }
