@@ -8,7 +8,6 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 // TestKubeconfigIsMounted checks that the file is mounted at the path in the flag, and that a change of it restarts the
@@ -58,8 +57,7 @@ func TestClusterRoleGathersOthers(t *testing.T) {
 		t.Fatalf("got bound ClusterRole %+v, want an aggregation of two selectors and no rules", bound)
 	}
 	selectors := bound.AggregationRule.ClusterRoleSelectors
-	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) ||
-		labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
+	if !selects(selectors[0].MatchLabels, own.Labels) || selects(selectors[0].MatchLabels, bound.Labels) {
 		t.Errorf("selector %v must match the chart's own role with labels %v, and not the bound one with %v",
 			selectors[0], own.Labels, bound.Labels)
 	}

@@ -54,8 +54,8 @@ func holds(t *testing.T, component string, all objects) error {
 		return admitsMonitoring(t, all)
 	case "prometheus-operator":
 		monitor := find[*monitoringv1.PodMonitor](t, all, "statefleet")
-		for name, labels := range podLabels(all) {
-			if !selects(monitor.Spec.Selector.MatchLabels, labels) || monitor.Namespace != set.Namespace {
+		for name, template := range podTemplates(all) {
+			if !selects(monitor.Spec.Selector.MatchLabels, template.Labels) || monitor.Namespace != set.Namespace {
 				return fmt.Errorf("the PodMonitor does not select %s", name)
 			}
 		}
@@ -113,18 +113,18 @@ func grantedKinds(all objects) []string {
 	return nil
 }
 
-// podLabels returns the labels of the pods of each workload.
-func podLabels(all objects) map[string]map[string]string {
-	labels := map[string]map[string]string{}
+// podTemplates returns the pod template of each workload, by its kind and name.
+func podTemplates(all objects) map[string]corev1.PodTemplateSpec {
+	templates := map[string]corev1.PodTemplateSpec{}
 	for _, object := range all {
 		switch o := object.(type) {
 		case *appsv1.StatefulSet:
-			labels["StatefulSet "+o.Name] = o.Spec.Template.Labels
+			templates["StatefulSet "+o.Name] = o.Spec.Template
 		case *appsv1.DaemonSet:
-			labels["DaemonSet "+o.Name] = o.Spec.Template.Labels
+			templates["DaemonSet "+o.Name] = o.Spec.Template
 		}
 	}
-	return labels
+	return templates
 }
 
 // splitsPods returns an error unless the DaemonSet exposes the pods with a node and the StatefulSet everything else,
@@ -179,8 +179,8 @@ func readsNoNamespaceButDefault(t *testing.T, all objects) error {
 func admitsMonitoring(t *testing.T, all objects) error {
 	t.Helper()
 	policy := find[*networkingv1.NetworkPolicy](t, all, "statefleet")
-	for name, labels := range podLabels(all) {
-		if !selects(policy.Spec.PodSelector.MatchLabels, labels) {
+	for name, template := range podTemplates(all) {
+		if !selects(policy.Spec.PodSelector.MatchLabels, template.Labels) {
 			return fmt.Errorf("the NetworkPolicy does not select %s", name)
 		}
 	}
@@ -198,9 +198,8 @@ func admitsMonitoring(t *testing.T, all objects) error {
 // checksCallers returns an error unless every workload authorizes callers and may create reviews, and every PodMonitor
 // sends a token.
 func checksCallers(all objects) error {
-	specs := map[string]corev1.PodSpec{}
-	podSpecs(specs, "", all)
-	for name, spec := range specs {
+	for name, template := range podTemplates(all) {
+		spec := template.Spec
 		if !slices.Contains(spec.Containers[0].Args, "--auth-filter") || !slices.Contains(spec.Containers[0].Args, "--auth-filter.path-prefix=/statefleet") {
 			return fmt.Errorf("%s lacks the flags of the auth filter", name)
 		}

@@ -101,12 +101,10 @@ func TestNoArgumentNamesTheFleetsNamespace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		specs := map[string]corev1.PodSpec{}
-		podSpecs(specs, c, all)
-		for name, spec := range specs {
-			for _, arg := range spec.Containers[0].Args {
+		for owner, template := range podTemplates(all) {
+			for _, arg := range template.Spec.Containers[0].Args {
 				if strings.Contains(arg, namespace) || strings.Contains(arg, "namespace=statefleet") || strings.Contains(arg, "namespaces=statefleet") {
-					t.Errorf("%s: got argument %s, want no namespace in it", name, arg)
+					t.Errorf("%s, %s: got argument %s, want no namespace in it", c, owner, arg)
 				}
 			}
 		}

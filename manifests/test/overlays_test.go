@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // everyKustomization builds all folders that can be applied. The keys are their paths below manifests.
@@ -91,13 +92,9 @@ func TestOverlaysAreTheirComponents(t *testing.T) {
 	}
 }
 
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return true
+// selects reports whether a selector matches labels.
+func selects(selector, of map[string]string) bool {
+	return labels.SelectorFromSet(selector).Matches(labels.Set(of))
 }
 
 // TestNamespacedGrantsRolesOnly checks that overlay and chart grant nothing in the whole cluster, and that they grant

@@ -32,13 +32,15 @@ func buildProgram(t *testing.T) string {
 // missing kubeconfig. An invalid flag or value would cause another error first.
 func TestProgramTakesTheArguments(t *testing.T) {
 	program := buildProgram(t)
-	cases := map[string]corev1.PodSpec{}
-	for name, all := range everyManifest(t) {
-		podSpecs(cases, name, all)
-	}
+	manifests := everyManifest(t)
 	for _, pair := range pairs(t) {
-		all := buildWith(t, pair[:]...)
-		podSpecs(cases, strings.Join(pair[:], " and "), all)
+		manifests[strings.Join(pair[:], " and ")] = buildWith(t, pair[:]...)
+	}
+	cases := map[string]corev1.PodSpec{}
+	for name, all := range manifests {
+		for owner, template := range podTemplates(all) {
+			cases[name+", "+owner] = template.Spec
+		}
 	}
 	const absent = "no-such-kubeconfig"
 	for name, spec := range cases {
@@ -54,17 +56,6 @@ func TestProgramTakesTheArguments(t *testing.T) {
 		cancel()
 		if exit := new(exec.ExitError); !errors.As(err, &exit) || !strings.Contains(string(out), absent) {
 			t.Errorf("%s: got error %v, want one about %s:\n%s", name, err, absent, out)
-		}
-	}
-}
-
-func podSpecs(into map[string]corev1.PodSpec, name string, all objects) {
-	for _, object := range all {
-		switch o := object.(type) {
-		case *appsv1.StatefulSet:
-			into[name+" "+o.Name] = o.Spec.Template.Spec
-		case *appsv1.DaemonSet:
-			into[name+" "+o.Name] = o.Spec.Template.Spec
 		}
 	}
 }
