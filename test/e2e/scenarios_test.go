@@ -41,10 +41,20 @@ func scenarios() []scenario {
 	)
 }
 
-// scaleThrough calls resize.
+// scaleThrough calls resize, and then waits until the replicas together expose the same as an unsharded one, of all
+// kinds. Pods and jobs do not change meanwhile.
 func scaleThrough(sizes ...int) func(*testing.T, *setup, *audit.Audit) int {
 	return func(t *testing.T, s *setup, _ *audit.Audit) int {
 		s.resize(t, sizes...)
+		s.churnPaused.Store(true)
+		defer s.churnPaused.Store(false)
+		whole := fleet.Start(t, "--kubeconfig="+s.kubeconfig)
+		whole.WaitReady(t)
+		var parts []*fleet.Replica
+		for _, r := range s.kubelet.Running() {
+			parts = append(parts, r.Replica)
+		}
+		waitForEqualUnion(t, whole, parts)
 		return sizes[len(sizes)-1]
 	}
 }

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
@@ -159,6 +160,15 @@ func (w *world) prometheusKubeconfig(t *testing.T) string {
 		return o.GetName() == name && slices.Contains([]string{"ServiceAccount", "Role", "RoleBinding"}, o.GetKind())
 	})
 	return w.cluster.Kubeconfig(t, w.cluster.Token(t, namespace, name))
+}
+
+func (w *world) scale(t *testing.T, replicas int) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := w.cluster.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), setName, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // changePods changes the template of the fleet's pods.
