@@ -5,17 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
-
-func workload(t *testing.T, all objects) *appsv1.StatefulSet {
-	t.Helper()
-	return find[*appsv1.StatefulSet](t, all, "statefleet")
-}
 
 // TestKubeconfigIsMounted checks that the file is mounted at the path in the flag, and that a change of it restarts the
 // pods.
@@ -47,7 +40,7 @@ func TestSingleReplicaCanExposeAnotherCluster(t *testing.T) {
 		`{replicas: 1, kubeconfig: {enabled: true, secret: Zm9v}}`:                                 true,
 		`{replicas: 1, autosharding: {enabled: false}}`:                                            true,
 	} {
-		args := pod(t, rendered(t, given)).Containers[0].Args
+		args := arguments(t, rendered(t, given))
 		if got := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--pod") }); got != want {
 			t.Errorf("%s: got arguments %q, want --pod flags: %t", given, args, want)
 		}
@@ -64,8 +57,7 @@ func TestClusterRoleGathersOthers(t *testing.T) {
 		t.Fatalf("got bound ClusterRole %+v, want an aggregation of two selectors and no rules", bound)
 	}
 	selectors := bound.AggregationRule.ClusterRoleSelectors
-	if !labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(own.Labels)) ||
-		labels.SelectorFromSet(selectors[0].MatchLabels).Matches(labels.Set(bound.Labels)) {
+	if !selects(selectors[0].MatchLabels, own.Labels) || selects(selectors[0].MatchLabels, bound.Labels) {
 		t.Errorf("selector %v must match the chart's own role with labels %v, and not the bound one with %v",
 			selectors[0], own.Labels, bound.Labels)
 	}
@@ -103,7 +95,7 @@ func TestReleaseNamespaceIsExposed(t *testing.T) {
 		`{releaseNamespace: true, namespaces: "a, statefleet"}`:           "--namespaces=a,statefleet",
 		`{releaseNamespace: true, namespaces: [a], namespaceOverride: b}`: "--namespaces=a,b",
 	} {
-		if args := pod(t, rendered(t, given)).Containers[0].Args; !slices.Contains(args, want) {
+		if args := arguments(t, rendered(t, given)); !slices.Contains(args, want) {
 			t.Errorf("%s: got arguments %q, want %s among them", given, args, want)
 		}
 	}

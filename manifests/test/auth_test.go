@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
-	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -14,13 +13,9 @@ import (
 // TestAuthFilterHasTheRightsThatItNeeds checks that overlay and chart enable the filter, grant only reviews in addition
 // to the base, and have a role for readers.
 func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
-	text, err := render(t, values(t, "../chart/tests/values/auth-filter.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	base := build(t, "base")
-	for name, all := range map[string]objects{"overlay": build(t, "overlays/auth-filter"), "chart": decode(t, text)} {
-		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+	base, chart := build(t, "base"), renderedWith(t, values(t, "../chart/tests/values/auth-filter.yaml"))
+	for name, all := range map[string]objects{"overlay": build(t, "overlays/auth-filter"), "chart": chart} {
+		args := arguments(t, all)
 		if !slices.Contains(args, "--auth-filter") || !slices.Contains(args, "--auth-filter.path-prefix=/statefleet") {
 			t.Errorf("%s: got arguments %q, want the flags of the filter", name, args)
 		}
@@ -39,12 +34,8 @@ func TestAuthFilterHasTheRightsThatItNeeds(t *testing.T) {
 
 // TestAuthFilterIsOffUnlessAskedFor checks that base and chart grant no rights for the filter by default.
 func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
-	text, err := render(t, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, all := range map[string]objects{"base": build(t, "base"), "chart": decode(t, text)} {
-		if args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args; slices.Contains(args, "--auth-filter") {
+	for name, all := range installations(t) {
+		if args := arguments(t, all); slices.Contains(args, "--auth-filter") {
 			t.Errorf("%s: got arguments %q, want no --auth-filter", name, args)
 		}
 		for _, object := range all {
@@ -58,15 +49,7 @@ func TestAuthFilterIsOffUnlessAskedFor(t *testing.T) {
 // TestNoManifestWritesButTheTopology checks that no manifest grants writes except to the ConfigMap of the topology. The
 // verb create for reviews stores nothing.
 func TestNoManifestWritesButTheTopology(t *testing.T) {
-	all := everyKustomization(t)
-	for name, given := range valuesFiles(t) {
-		text, err := render(t, given)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all["chart "+name] = decode(t, text)
-	}
-	for name, objects := range all {
+	for name, objects := range everyManifest(t) {
 		for _, object := range objects {
 			for _, rule := range rules(object) {
 				if verbs := beyondReading(rule); len(verbs) > 0 {
@@ -127,7 +110,7 @@ func TestMonitorsSendAToken(t *testing.T) {
 // TestAuthFilterSettings checks that the role of readers matches the path prefix, and that audiences become a flag.
 func TestAuthFilterSettings(t *testing.T) {
 	all := rendered(t, `{authFilter: {enabled: true, pathPrefix: "", audiences: [statefleet, metrics]}}`)
-	args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+	args := arguments(t, all)
 	if !slices.Contains(args, "--auth-filter.audience=statefleet,metrics") || strings.Contains(strings.Join(args, " "), "path-prefix") {
 		t.Errorf("got arguments %q, want the audiences and no path prefix", args)
 	}

@@ -3,7 +3,6 @@ package test
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -60,20 +59,13 @@ func TestUnknownKeysAreNamed(t *testing.T) {
 // TestSchemaHasTheFieldsOfKubernetes checks that the schema has all fields of security contexts, because it rejects
 // unknown ones.
 func TestSchemaHasTheFieldsOfKubernetes(t *testing.T) {
-	text, err := os.ReadFile("../chart/values.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	type object struct {
 		Properties map[string]json.RawMessage `json:"properties"`
 	}
-	var schema struct {
+	schema := readYAML[struct {
 		Properties  struct{ SecurityContext object }
 		Definitions struct{ ContainerSecurityContext, SeccompProfile, Capabilities object }
-	}
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
+	}](t, "../chart/values.schema.json")
 	delete(schema.Properties.SecurityContext.Properties, "enabled")
 	for _, c := range []struct {
 		in any

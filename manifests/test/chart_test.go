@@ -18,9 +18,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	dependencies "helm.sh/helm/v4/pkg/chart/v2/util"
 	"helm.sh/helm/v4/pkg/engine"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
 
@@ -42,13 +40,15 @@ func valuesFiles(t *testing.T) map[string]map[string]any {
 
 func values(t *testing.T, file string) map[string]any {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return readStrictly[map[string]any](t, file)
+}
+
+// parseValues returns values that are given in YAML.
+func parseValues(t *testing.T, text string) map[string]any {
+	t.Helper()
 	given := map[string]any{}
-	if err := yaml.UnmarshalStrict(text, &given); err != nil {
-		t.Fatalf("%s: %v", file, err)
+	if err := yaml.UnmarshalStrict([]byte(text), &given); err != nil {
+		t.Fatalf("%s: %v", text, err)
 	}
 	return given
 }
@@ -84,11 +84,7 @@ func renderFiles(c *chart.Chart, given map[string]any) (map[string]string, error
 // notes returns what Helm prints after an installation of the chart with these values.
 func notes(t *testing.T, given string) string {
 	t.Helper()
-	var v map[string]any
-	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
-		t.Fatalf("%s: %v", given, err)
-	}
-	files, err := renderFiles(load(t), v)
+	files, err := renderFiles(load(t), parseValues(t, given))
 	if err != nil {
 		t.Fatalf("%s: %v", given, err)
 	}
@@ -112,13 +108,14 @@ func renderChart(c *chart.Chart, given map[string]any) ([]byte, error) {
 // rendered returns the objects of the chart with these values.
 func rendered(t *testing.T, given string) objects {
 	t.Helper()
-	var v map[string]any
-	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
-		t.Fatalf("%s: %v", given, err)
-	}
-	text, err := render(t, v)
+	return renderedWith(t, parseValues(t, given))
+}
+
+func renderedWith(t *testing.T, given map[string]any) objects {
+	t.Helper()
+	text, err := render(t, given)
 	if err != nil {
-		t.Fatalf("%s: %v", given, err)
+		t.Fatalf("%v: %v", given, err)
 	}
 	return decode(t, text)
 }
@@ -149,11 +146,7 @@ func TestChartRenders(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(got, want) {
+			if readFile(t, file) != string(got) {
 				t.Errorf("%s differs from the rendered chart; run make generate", file)
 			}
 		})
@@ -220,11 +213,7 @@ func TestChartRefusesWhatItCannotDo(t *testing.T) {
 		`{prometheus: {monitor: {kind: Probe}}}`:  "kind",
 		`{service: {port: 70000}}`:                "port",
 	} {
-		var v map[string]any
-		if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
-			t.Fatalf("%s: %v", given, err)
-		}
-		if _, err := render(t, v); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := render(t, parseValues(t, given)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want %q in it", given, err, want)
 		}
 	}
@@ -246,12 +235,11 @@ func TestCustomResourcesOnlyGrantNoOtherKinds(t *testing.T) {
 	} {
 		all := rendered(t, "{"+custom+", "+c.values+"}")
 		want := []string{"customresourcedefinitions", "widgets"}
-		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
-		slices.Sort(granted)
+		granted := grantedKinds(all)
 		if slices.Equal(granted, want) == c.builtin {
 			t.Errorf("%s: got granted kinds %q, want built-in kinds: %t", c.values, granted, c.builtin)
 		}
-		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		args := arguments(t, all)
 		named := slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--resources") })
 		if named != c.builtin {
 			t.Errorf("%s: got arguments %q, want --resources: %t", c.values, args, c.builtin)
@@ -307,7 +295,7 @@ func TestChartCanBePartOfAnother(t *testing.T) {
 			t.Fatalf("enabled: %v: %v", on, err)
 		}
 		all := decode(t, text)
-		if on && *find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Replicas != 2 {
+		if on && *workload(t, all).Spec.Replicas != 2 {
 			t.Error("enabled: the values for the dependency have no effect")
 		}
 		if !on && len(all) > 0 {
@@ -327,7 +315,7 @@ func TestValuesOfKubeStateMetricsHold(t *testing.T) {
 		networkPolicy: {cilium: {kubeApiServerSelector: []}},
 		env: {},
 	}`)
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	for label, want := range map[string]string{"owner": "platform", "team": "a", "app.kubernetes.io/name": "statefleet"} {
 		if got := set.Labels[label]; got != want {
 			t.Errorf("StatefulSet: got label %s=%q, want %q", label, got, want)

@@ -3,7 +3,6 @@ package test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ import (
 // holds returns an error if a build does not do what a component promises.
 func holds(t *testing.T, component string, all objects) error {
 	t.Helper()
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	container := set.Spec.Template.Spec.Containers[0]
 	switch component {
 	case "single":
@@ -55,8 +54,8 @@ func holds(t *testing.T, component string, all objects) error {
 		return admitsMonitoring(t, all)
 	case "prometheus-operator":
 		monitor := find[*monitoringv1.PodMonitor](t, all, "statefleet")
-		for name, labels := range podLabels(all) {
-			if !selects(monitor.Spec.Selector.MatchLabels, labels) || monitor.Namespace != set.Namespace {
+		for name, template := range podTemplates(all) {
+			if !selects(monitor.Spec.Selector.MatchLabels, template.Labels) || monitor.Namespace != set.Namespace {
 				return fmt.Errorf("the PodMonitor does not select %s", name)
 			}
 		}
@@ -114,18 +113,18 @@ func grantedKinds(all objects) []string {
 	return nil
 }
 
-// podLabels returns the labels of the pods of each workload.
-func podLabels(all objects) map[string]map[string]string {
-	labels := map[string]map[string]string{}
+// podTemplates returns the pod template of each workload, by its kind and name.
+func podTemplates(all objects) map[string]corev1.PodTemplateSpec {
+	templates := map[string]corev1.PodTemplateSpec{}
 	for _, object := range all {
 		switch o := object.(type) {
 		case *appsv1.StatefulSet:
-			labels["StatefulSet "+o.Name] = o.Spec.Template.Labels
+			templates["StatefulSet "+o.Name] = o.Spec.Template
 		case *appsv1.DaemonSet:
-			labels["DaemonSet "+o.Name] = o.Spec.Template.Labels
+			templates["DaemonSet "+o.Name] = o.Spec.Template
 		}
 	}
-	return labels
+	return templates
 }
 
 // splitsPods returns an error unless the DaemonSet exposes the pods with a node and the StatefulSet everything else,
@@ -133,7 +132,7 @@ func podLabels(all objects) map[string]map[string]string {
 func splitsPods(t *testing.T, all objects) error {
 	t.Helper()
 	nodes := find[*appsv1.DaemonSet](t, all, "statefleet-node")
-	rest := find[*appsv1.StatefulSet](t, all, "statefleet")
+	rest := workload(t, all)
 	ofNode, ofRest := nodes.Spec.Template.Labels, rest.Spec.Template.Labels
 	args := rest.Spec.Template.Spec.Containers[0].Args
 	switch own := nodes.Spec.Template.Spec.Containers[0]; {
@@ -169,7 +168,7 @@ func readsNoNamespaceButDefault(t *testing.T, all objects) error {
 			return fmt.Errorf("ClusterRole %s reads all namespaces", role.Name)
 		}
 	}
-	args := pod(t, all).Containers[0].Args
+	args := arguments(t, all)
 	granted, exposes := listed(find[*rbacv1.Role](t, all, "statefleet-objects").Rules), exposed(args)
 	if !slices.Contains(args, "--namespaces=default") || !slices.Equal(granted, exposes) {
 		return fmt.Errorf("grants %q, but exposes %q in the arguments %q", granted, exposes, args)
@@ -180,8 +179,8 @@ func readsNoNamespaceButDefault(t *testing.T, all objects) error {
 func admitsMonitoring(t *testing.T, all objects) error {
 	t.Helper()
 	policy := find[*networkingv1.NetworkPolicy](t, all, "statefleet")
-	for name, labels := range podLabels(all) {
-		if !selects(policy.Spec.PodSelector.MatchLabels, labels) {
+	for name, template := range podTemplates(all) {
+		if !selects(policy.Spec.PodSelector.MatchLabels, template.Labels) {
 			return fmt.Errorf("the NetworkPolicy does not select %s", name)
 		}
 	}
@@ -199,9 +198,8 @@ func admitsMonitoring(t *testing.T, all objects) error {
 // checksCallers returns an error unless every workload authorizes callers and may create reviews, and every PodMonitor
 // sends a token.
 func checksCallers(all objects) error {
-	specs := map[string]corev1.PodSpec{}
-	podSpecs(specs, "", all)
-	for name, spec := range specs {
+	for name, template := range podTemplates(all) {
+		spec := template.Spec
 		if !slices.Contains(spec.Containers[0].Args, "--auth-filter") || !slices.Contains(spec.Containers[0].Args, "--auth-filter.path-prefix=/statefleet") {
 			return fmt.Errorf("%s lacks the flags of the auth filter", name)
 		}
@@ -248,12 +246,8 @@ func clusterVerbs(all objects, account, resource string) (verbs []string) {
 // senseless returns the pairs of components that manifests/README.md advises against.
 func senseless(t *testing.T) [][2]string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var pairs [][2]string
-	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| `([a-z-]+)` \\| .+ \\|$").FindAllStringSubmatch(string(text), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z-]+)` \\| `([a-z-]+)` \\| .+ \\|$").FindAllStringSubmatch(readFile(t, "../README.md"), -1) {
 		pairs = append(pairs, [2]string{row[1], row[2]})
 	}
 	return pairs
@@ -346,10 +340,7 @@ func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 		if c == "" {
 			chosen = nil
 		}
-		all, err := kustomize(t, withComponents("", chosen...))
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := buildWith(t, chosen...)
 		for _, object := range all {
 			o := accessor(t, object)
 			for _, label := range []string{"name", "component", "part-of"} {
@@ -364,7 +355,7 @@ func TestObjectsHaveTheRecommendedLabels(t *testing.T) {
 		if c == "daemonset" {
 			continue
 		}
-		set := find[*appsv1.StatefulSet](t, all, "statefleet")
+		set := workload(t, all)
 		want := map[string]string{"app.kubernetes.io/name": "statefleet"}
 		equal(t, "selector", set.Spec.Selector.MatchLabels, want)
 		equal(t, "labels of pods", set.Spec.Template.Labels, want)

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -11,10 +10,7 @@ import (
 // TestDashboardIsMadeOnDemand checks the ConfigMap with the dashboard of the mixin, which Grafana's sidecar finds by
 // its label. It is optional.
 func TestDashboardIsMadeOnDemand(t *testing.T) {
-	want, err := os.ReadFile("../mixin/dashboard.json")
-	if err != nil {
-		t.Fatal(err)
-	}
+	want := readFile(t, "../mixin/dashboard.json")
 	for _, object := range rendered(t, `{}`) {
 		if c, ok := object.(*corev1.ConfigMap); ok && strings.HasSuffix(c.Name, "-dashboard") {
 			t.Error("the chart has a dashboard by default, want none")
@@ -24,7 +20,7 @@ func TestDashboardIsMadeOnDemand(t *testing.T) {
 	if c.Namespace != "statefleet" || c.Labels["grafana_dashboard"] != "1" || c.Labels["app.kubernetes.io/name"] != "statefleet" {
 		t.Errorf("got namespace %s, labels %v; want statefleet and the label of the sidecar", c.Namespace, c.Labels)
 	}
-	if c.Data["statefleet.json"] != strings.TrimSpace(string(want)) {
+	if c.Data["statefleet.json"] != strings.TrimSpace(want) {
 		t.Error("the dashboard in the ConfigMap differs from manifests/mixin/dashboard.json")
 	}
 

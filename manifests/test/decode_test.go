@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"os"
 	"slices"
 	"testing"
 
@@ -17,8 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/yaml"
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 )
 
 var update = flag.Bool("update", false, "write the rendered files")
@@ -27,7 +29,7 @@ var update = flag.Bool("update", false, "write the rendered files")
 type objects []runtime.Object
 
 // decode decodes YAML documents into their Go types. An unknown or duplicate field fails the test.
-func decode(t *testing.T, documents []byte) objects {
+func decode(t *testing.T, text []byte) objects {
 	t.Helper()
 	types := runtime.NewScheme()
 	if err := errors.Join(scheme.AddToScheme(types), monitoringv1.AddToScheme(types), monitoringv1alpha1.AddToScheme(types)); err != nil {
@@ -37,8 +39,8 @@ func decode(t *testing.T, documents []byte) objects {
 	types.AddKnownTypeWithName(vertical, &verticalPodAutoscaler{})
 	decoder := serializer.NewCodecFactory(types, serializer.EnableStrict).UniversalDeserializer()
 	var all objects
-	for reader := yaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(documents))); ; {
-		document := make([]byte, len(documents)+1)
+	for reader := utilyaml.NewDocumentDecoder(io.NopCloser(bytes.NewReader(text))); ; {
+		document := make([]byte, len(text)+1)
 		n, err := reader.Read(document)
 		if errors.Is(err, io.EOF) {
 			return all
@@ -55,6 +57,33 @@ func decode(t *testing.T, documents []byte) objects {
 		}
 		all = append(all, object)
 	}
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// readYAML decodes a file in YAML or JSON.
+func readYAML[T any](t *testing.T, file string) (value T) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(readFile(t, file)), &value); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return value
+}
+
+// readStrictly is readYAML, but an unknown or duplicate field fails the test.
+func readStrictly[T any](t *testing.T, file string) (value T) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict([]byte(readFile(t, file)), &value); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return value
 }
 
 // empty reports whether a document has only comments and separators.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,12 +19,8 @@ type fields map[string]string
 
 func foreign(t *testing.T, name string) fields {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata/foreign", name+".txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	all := fields{}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readFile(t, filepath.Join("testdata/foreign", name+".txt"))) {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
 			continue
 		}

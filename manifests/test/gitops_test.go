@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/strategicpatch"
 )
@@ -57,7 +56,7 @@ func TestApplyingAgainKeepsTheTopology(t *testing.T) {
 // TestApplyingAgainSetsTheReplicas proves the warning in docs/upgrades.md.
 func TestApplyingAgainSetsTheReplicas(t *testing.T) {
 	for name, all := range installations(t) {
-		manifest := *find[*appsv1.StatefulSet](t, all, "statefleet")
+		manifest := *workload(t, all)
 		live := manifest
 		live.Spec.Replicas = new(int32(5))
 		if patch := applyAgain(t, manifest, manifest, live); patch != `{"spec":{"replicas":3}}` {
@@ -69,7 +68,7 @@ func TestApplyingAgainSetsTheReplicas(t *testing.T) {
 // TestAutoscalerOwnsTheReplicas checks that with an autoscaler the chart does not set the replicas, so that an upgrade
 // keeps them.
 func TestAutoscalerOwnsTheReplicas(t *testing.T) {
-	manifest := *find[*appsv1.StatefulSet](t, rendered(t, `{autoscaling: {enabled: true}}`), "statefleet")
+	manifest := *workload(t, rendered(t, `{autoscaling: {enabled: true}}`))
 	live := manifest
 	live.Spec.Replicas = new(int32(5))
 	if patch := applyAgain(t, manifest, manifest, live); patch != "{}" {
@@ -80,8 +79,8 @@ func TestAutoscalerOwnsTheReplicas(t *testing.T) {
 // TestLeavingOutTheReplicasResetsThem checks that a manifest which no longer sets the replicas removes them. The
 // default of the API server is 1.
 func TestLeavingOutTheReplicasResetsThem(t *testing.T) {
-	before := *find[*appsv1.StatefulSet](t, rendered(t, `{}`), "statefleet")
-	after := *find[*appsv1.StatefulSet](t, rendered(t, `{autoscaling: {enabled: true}}`), "statefleet")
+	before := *workload(t, rendered(t, `{}`))
+	after := *workload(t, rendered(t, `{autoscaling: {enabled: true}}`))
 	if patch := applyAgain(t, before, after, before); !strings.Contains(patch, `"replicas":null`) {
 		t.Errorf("got patch %s, want replicas null", patch)
 	}

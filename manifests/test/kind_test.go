@@ -12,7 +12,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/yaml"
 )
 
 const kindExample = "examples/kind"
@@ -53,19 +52,12 @@ func TestKindExampleFitsItsNamespace(t *testing.T) {
 // TestKindConfigurationIsMounted checks that the ConfigMap that "make kind" creates has the files in Prometheus'
 // configuration, and that it is mounted at the path in the arguments.
 func TestKindConfigurationIsMounted(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", kindExample, "prometheus.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var config struct {
+	config := readYAML[struct {
 		ScrapeConfigFiles []string `json:"scrape_config_files"`
 		RuleFiles         []string `json:"rule_files"`
-	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		t.Fatal(err)
-	}
+	}](t, filepath.Join("..", kindExample, "prometheus.yml"))
 	given := map[string]bool{}
-	for _, match := range regexp.MustCompile(`--from-file=(\S+)`).FindAllStringSubmatch(makefile(t), -1) {
+	for _, match := range regexp.MustCompile(`--from-file=(\S+)`).FindAllStringSubmatch(readFile(t, "../../Makefile"), -1) {
 		if _, err := os.Stat(filepath.Join("../..", match[1])); err != nil {
 			t.Error(err)
 		}
@@ -88,20 +80,11 @@ func TestKindConfigurationIsMounted(t *testing.T) {
 	}
 }
 
-func makefile(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // makeKind runs "make kind" with fake programs, whose scripts are given by name, and the real other programs that it
 // needs. It returns the output, and the command lines of the fake programs.
-func makeKind(t *testing.T, scripts map[string]string) (printed, calls string, err error) {
+func makeKind(t *testing.T, scripts map[string]string) (printed, called string, err error) {
 	t.Helper()
-	bin, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	bin, calls := writeFakes(t, scripts)
 	for _, name := range []string{"make", "sh", "git", "date", "sed", "grep", "go", "cat"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
@@ -111,18 +94,28 @@ func makeKind(t *testing.T, scripts map[string]string) (printed, calls string, e
 			t.Fatal(err)
 		}
 	}
-	for name, script := range scripts {
-		text := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n%s\n", log, script)
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	// MAKE builds the image. The test replaces it by a command that does nothing.
 	cmd := exec.CommandContext(t.Context(), filepath.Join(bin, "make"), "-C", "../..", "kind", "MAKE=:", "VERSION=v9.9.9")
 	cmd.Env = append(os.Environ(), "PATH="+bin)
 	out, err := cmd.CombinedOutput()
-	called, _ := os.ReadFile(log) // the file is missing if no fake program was called
-	return string(out), string(called), err
+	return string(out), calls(), err
+}
+
+// writeFakes writes fake programs, whose scripts are given by name, to a folder. calls returns the command lines of
+// those that were called.
+func writeFakes(t *testing.T, scripts map[string]string) (folder string, calls func() string) {
+	t.Helper()
+	folder, log := t.TempDir(), filepath.Join(t.TempDir(), "log")
+	for name, script := range scripts {
+		text := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n%s\n", log, script)
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder, func() string {
+		called, _ := os.ReadFile(log) // the file is missing if no fake program was called
+		return string(called)
+	}
 }
 
 // fakePrograms returns scripts of fake programs that succeed. kubectl prints the manifests that it has to apply.

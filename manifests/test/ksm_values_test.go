@@ -3,7 +3,6 @@ package test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -30,15 +29,7 @@ type expectation struct {
 
 func expectations(t *testing.T) map[string]expectation {
 	t.Helper()
-	text, err := os.ReadFile(ksmKeys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all map[string]expectation
-	if err := yaml.UnmarshalStrict(text, &all); err != nil {
-		t.Fatal(err)
-	}
-	return all
+	return readStrictly[map[string]expectation](t, ksmKeys)
 }
 
 // leaves returns all values of a tree except maps that have keys, by path.

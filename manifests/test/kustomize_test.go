@@ -92,6 +92,16 @@ func withComponents(more string, components ...string) layer {
 	return layer{"fleet", b.String()}
 }
 
+// buildWith returns the objects of the base with components, in this order.
+func buildWith(t *testing.T, components ...string) objects {
+	t.Helper()
+	all, err := kustomize(t, withComponents("", components...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
 // components returns the names of all components in an order that works, with auth-filter last.
 func components(t *testing.T) []string {
 	t.Helper()

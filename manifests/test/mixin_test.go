@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-jsonnet"
-	"sigs.k8s.io/yaml"
 )
 
 const mixinFolder = "../mixin"
@@ -44,18 +43,6 @@ func evaluate(t *testing.T, before, after string) (m mixin) {
 		t.Fatal(err)
 	}
 	return m
-}
-
-func readYAML[T any](t *testing.T, file string) (value T) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(text, &value); err != nil {
-		t.Fatalf("%s: %v", file, err)
-	}
-	return value
 }
 
 // groups returns the groups of rules.yaml with the given job.
@@ -154,12 +141,9 @@ func TestMakeMixinWritesRulesForAJob(t *testing.T) {
 		t.Fatalf("got files %q, error %v; want 3 files", files, err)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
+		text := readFile(t, file)
 		for _, old := range []string{`job="kube-state-metrics"`, `job=\"kube-state-metrics\"`} {
-			if strings.Contains(string(text), old) {
+			if strings.Contains(text, old) {
 				t.Errorf("%s still has %s", filepath.Base(file), old)
 			}
 		}

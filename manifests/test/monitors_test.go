@@ -2,6 +2,7 @@ package test
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,6 +89,35 @@ func TestScrapeConfigFindsThePods(t *testing.T) {
 	}
 }
 
+// TestPodMonitorKeepsTheInstanceStable checks the labels of targets with the PodMonitors of component and chart.
+func TestPodMonitorKeepsTheInstanceStable(t *testing.T) {
+	for name, all := range map[string]objects{
+		"component": build(t, "prometheus-operator"), "chart": rendered(t, `{prometheus: {monitor: {enabled: true}}}`),
+	} {
+		endpoints := find[*monitoringv1.PodMonitor](t, all, "statefleet").Spec.PodMetricsEndpoints
+		if len(endpoints) != 2 {
+			t.Fatalf("%s: got %d endpoints, want one for each port", name, len(endpoints))
+		}
+		extra := map[string]map[string]string{"http-metrics": {}, "telemetry": {"endpoint": "telemetry"}}
+		for _, e := range endpoints {
+			if !e.HonorLabels {
+				t.Errorf("%s: %s: got honorLabels false, want true", name, *e.Port)
+			}
+			// The labels before the relabelings: those of discovery, and those that the operator sets.
+			got := relabel(t, e.RelabelConfigs, map[string]string{
+				"__meta_kubernetes_pod_name": "statefleet-1", "instance": "10.0.0.7:8080", "job": "statefleet",
+				"namespace": "statefleet", "pod": "statefleet-1", "container": "statefleet", "endpoint": *e.Port,
+			})
+			delete(got, "__meta_kubernetes_pod_name")
+			want := map[string]string{"instance": "statefleet-1", "job": "kube-state-metrics"}
+			maps.Copy(want, extra[*e.Port])
+			if !maps.Equal(got, want) {
+				t.Errorf("%s: %s: got labels %v, want %v", name, *e.Port, got, want)
+			}
+		}
+	}
+}
+
 // relabel implements the relabeling actions of Prometheus that the chart uses. It returns nil for a dropped target.
 func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string]string) map[string]string {
 	t.Helper()
@@ -119,8 +149,10 @@ func relabel(t *testing.T, rules []monitoringv1.RelabelConfig, target map[string
 				replacement = *r.Replacement
 			}
 			target[r.TargetLabel] = string(pattern.ExpandString(nil, replacement, text, match))
+		case "labeldrop":
+			maps.DeleteFunc(target, func(label, _ string) bool { return pattern.MatchString(label) })
 		default:
-			t.Fatalf("got action %s, want keep, drop or replace", r.Action)
+			t.Fatalf("got action %s, want keep, drop, replace or labeldrop", r.Action)
 		}
 	}
 	return target

@@ -86,10 +86,7 @@ func TestOnlyOwnNamespaceHasANamespace(t *testing.T) {
 			t.Errorf("%s: got a Namespace, want none", name)
 		}
 	}
-	all, err := kustomize(t, withComponents("", "own-namespace"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := buildWith(t, "own-namespace")
 	if got := find[*corev1.Namespace](t, all, "statefleet").Labels["pod-security.kubernetes.io/enforce"]; got != "restricted" {
 		t.Errorf("own-namespace: got enforced profile %q, want restricted", got)
 	}
@@ -104,12 +101,10 @@ func TestNoArgumentNamesTheFleetsNamespace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		specs := map[string]corev1.PodSpec{}
-		podSpecs(specs, c, all)
-		for name, spec := range specs {
-			for _, arg := range spec.Containers[0].Args {
+		for owner, template := range podTemplates(all) {
+			for _, arg := range template.Spec.Containers[0].Args {
 				if strings.Contains(arg, namespace) || strings.Contains(arg, "namespace=statefleet") || strings.Contains(arg, "namespaces=statefleet") {
-					t.Errorf("%s: got argument %s, want no namespace in it", name, arg)
+					t.Errorf("%s, %s: got argument %s, want no namespace in it", c, owner, arg)
 				}
 			}
 		}

@@ -11,11 +11,8 @@ import (
 // TestNetworkPolicyAdmitsWhoItNames checks that with the example values of the chart, only clients in the namespace
 // monitoring can connect, and pods can reach only the API server and DNS.
 func TestNetworkPolicyAdmitsWhoItNames(t *testing.T) {
-	text, err := render(t, values(t, "../chart/tests/values/network-policy.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	policy := find[*networkingv1.NetworkPolicy](t, decode(t, text), "statefleet")
+	all := renderedWith(t, values(t, "../chart/tests/values/network-policy.yaml"))
+	policy := find[*networkingv1.NetworkPolicy](t, all, "statefleet")
 	if in := policy.Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || in[0].From[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != "monitoring" {
 		t.Errorf("got ingress %+v, want the namespace monitoring", in)
 	}

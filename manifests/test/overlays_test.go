@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // everyKustomization builds all folders that can be applied. The keys are their paths below manifests.
@@ -27,6 +28,16 @@ func everyKustomization(t *testing.T) map[string]objects {
 	return all
 }
 
+// everyManifest returns the objects of each kustomization, and of the chart with each of its files of values.
+func everyManifest(t *testing.T) map[string]objects {
+	t.Helper()
+	all := everyKustomization(t)
+	for name, given := range valuesFiles(t) {
+		all["chart "+name] = renderedWith(t, given)
+	}
+	return all
+}
+
 func TestBindingsNameExistingAccounts(t *testing.T) {
 	for name, all := range everyKustomization(t) {
 		if err := checkSubjects(all); err != nil {
@@ -35,41 +46,17 @@ func TestBindingsNameExistingAccounts(t *testing.T) {
 	}
 }
 
-// withComponent returns the folder of a kustomization of the base with a component.
-func withComponent(name string) string { return filepath.Join("test/testdata", name) }
-
-// TestComponentsGrantWhatTheyExpose checks that with a component, the arguments have the kinds that the ClusterRole
-// grants.
-func TestComponentsGrantWhatTheyExpose(t *testing.T) {
-	for component, kinds := range map[string]struct{ with, without string }{
-		"without-secrets": {with: "configmaps", without: "secrets"},
-		"all-kinds":       {with: "rolebindings"},
-	} {
-		all := build(t, withComponent(component))
-		granted := listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules)
-		if want := exposed(pod(t, all).Containers[0].Args); !slices.Equal(granted, want) {
-			t.Errorf("%s: got granted kinds %q, want the exposed kinds %q", component, granted, want)
-		}
-		if !slices.Contains(granted, kinds.with) || slices.Contains(granted, kinds.without) {
-			t.Errorf("%s: got granted kinds %q, want %q and not %q", component, granted, kinds.with, kinds.without)
-		}
-	}
-}
-
 // TestSecretsCanBeLeftOut checks that a component, or a value of the chart, removes Secrets and nothing else from the
 // default kinds.
 func TestSecretsCanBeLeftOut(t *testing.T) {
-	rights := func(all objects) []string { return listed(find[*rbacv1.ClusterRole](t, all, "statefleet").Rules) }
-	want := slices.DeleteFunc(rights(build(t, "base")), func(r string) bool { return r == "secrets" })
-	text, err := render(t, map[string]any{"collectorsExclude": []any{"secrets"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, all := range map[string]objects{"component": build(t, withComponent("without-secrets")), "chart": decode(t, text)} {
-		if got := rights(all); !slices.Equal(got, want) {
+	want := slices.DeleteFunc(grantedKinds(build(t, "base")), func(r string) bool { return r == "secrets" })
+	for name, all := range map[string]objects{
+		"component": build(t, "test/testdata/without-secrets"), "chart": rendered(t, `{collectorsExclude: [secrets]}`),
+	} {
+		if got := grantedKinds(all); !slices.Equal(got, want) {
 			t.Errorf("%s: got granted kinds %q, want %q", name, got, want)
 		}
-		if got := exposed(pod(t, all).Containers[0].Args); !slices.Equal(got, want) {
+		if got := exposed(arguments(t, all)); !slices.Equal(got, want) {
 			t.Errorf("%s: got exposed kinds %q, want %q", name, got, want)
 		}
 	}
@@ -105,36 +92,28 @@ func TestOverlaysAreTheirComponents(t *testing.T) {
 	}
 }
 
-func selects(selector, labels map[string]string) bool {
-	for k, v := range selector {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return true
+// selects reports whether a selector matches labels.
+func selects(selector, of map[string]string) bool {
+	return labels.SelectorFromSet(selector).Matches(labels.Set(of))
 }
 
 // TestNamespacedGrantsRolesOnly checks that overlay and chart grant nothing in the whole cluster, and that they grant
 // the kinds that they expose.
 func TestNamespacedGrantsRolesOnly(t *testing.T) {
-	text, err := render(t, values(t, "../chart/tests/values/namespaced.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, c := range []struct {
 		name       string
 		all        objects
 		namespaces []string
 	}{
 		{"overlay", build(t, "overlays/namespaced"), []string{"default"}},
-		{"chart", decode(t, text), []string{"team-a", "team-b"}},
+		{"chart", renderedWith(t, values(t, "../chart/tests/values/namespaced.yaml")), []string{"team-a", "team-b"}},
 	} {
 		for _, kind := range kinds(c.all) {
 			if strings.HasPrefix(kind, "Cluster") {
 				t.Errorf("%s: got a %s, want no cluster-wide rights", c.name, kind)
 			}
 		}
-		args := find[*appsv1.StatefulSet](t, c.all, "statefleet").Spec.Template.Spec.Containers[0].Args
+		args := arguments(t, c.all)
 		if want := "--namespaces=" + strings.Join(c.namespaces, ","); !slices.Contains(args, want) {
 			t.Errorf("%s: got arguments %q, want %s among them", c.name, args, want)
 		}
@@ -165,12 +144,8 @@ func TestNamespacedGrantsRolesOnly(t *testing.T) {
 // would get an unwanted role.
 func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 	for _, given := range []string{"a,b,", ",a, b ", "a,,b,a"} {
-		text, err := render(t, map[string]any{"rbac": map[string]any{"useClusterRole": false}, "namespaces": given, "namespacesDenylist": "c,"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := rendered(t, `{rbac: {useClusterRole: false}, namespaces: "`+given+`", namespacesDenylist: "c,"}`)
 		var granted, bound []string
-		all := decode(t, text)
 		for _, object := range all {
 			switch o := object.(type) {
 			case *rbacv1.Role:
@@ -186,7 +161,7 @@ func TestNamespacesMayHaveStrayCommas(t *testing.T) {
 		if want := []string{"a", "b"}; !slices.Equal(granted, want) || !slices.Equal(bound, want) {
 			t.Errorf("%q: got roles in %q and bindings in %q, want %q", given, granted, bound, want)
 		}
-		args := pod(t, all).Containers[0].Args
+		args := arguments(t, all)
 		if !slices.Contains(args, "--namespaces-denylist=c") || slices.ContainsFunc(args, func(arg string) bool { return strings.HasSuffix(arg, ",") }) {
 			t.Errorf("%q: got arguments %q, want none with a comma at the end", given, args)
 		}
@@ -224,11 +199,7 @@ func TestExposedIsGranted(t *testing.T) {
 		if name == "namespaced" || name == "presets" {
 			continue // see TestNamespacedGrantsRolesOnly and TestPresetsGrantTheirKinds
 		}
-		text, err := render(t, given)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all := decode(t, text)
+		all := renderedWith(t, given)
 		release := "statefleet"
 		if override, ok := given["fullnameOverride"].(string); ok {
 			release = override

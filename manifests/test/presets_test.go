@@ -3,13 +3,11 @@ package test
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	appsv1 "k8s.io/api/apps/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/yaml"
 )
@@ -17,16 +15,10 @@ import (
 // TestPresetsGrantTheirKinds checks that the ClusterRole of the chart has the rules that check-config prints for the
 // arguments, and no others.
 func TestPresetsGrantTheirKinds(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "statefleet")
-	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
-	compile.Dir = "../.."
-	if out, err := compile.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := buildProgram(t)
 	for _, presets := range append(presetNames(t), strings.Join(presetNames(t), ", ")) {
 		all := rendered(t, `{customResourceState: {presets: [`+presets+`]}, extraArgs: [--custom-resource-state-only]}`)
-		args := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec.Containers[0].Args
-		args = slices.DeleteFunc(args, func(a string) bool { return !strings.HasPrefix(a, "--custom-resource-state") })
+		args := slices.DeleteFunc(arguments(t, all), func(a string) bool { return !strings.HasPrefix(a, "--custom-resource-state") })
 		out, err := exec.CommandContext(t.Context(), program, append([]string{"check-config"}, args...)...).Output()
 		if err != nil {
 			t.Fatalf("%q: %v", args, err)
@@ -68,12 +60,12 @@ func presetNames(t *testing.T) (names []string) {
 func TestPresetsAreScraped(t *testing.T) {
 	const grouped = `{collectors: [pods], customResourceState: {presets: [keda]},
 		prometheus: {monitor: {enabled: true, groups: [{resources: [pods, scaledjobs.v1alpha1.keda.sh]}]}}}`
-	text, err := renderText(t, grouped)
+	text, err := render(t, parseValues(t, grouped))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"pods,scaledjobs.v1alpha1.keda.sh", "exclude_resources"} {
-		if !strings.Contains(text, want) {
+		if !strings.Contains(string(text), want) {
 			t.Errorf("want %s in the rendered chart, got\n%s", want, text)
 		}
 	}
@@ -85,19 +77,8 @@ func TestPresetsThatCannotBeHonouredAreRefused(t *testing.T) {
 		`{customResourceState: {presets: [flux]}, rbac: {useClusterRole: false}, namespaces: a, collectors: [pods]}`: "need rbac.useClusterRole=true",
 		`{customResourceState: {presets: flux}}`: "customResourceState/presets",
 	} {
-		if _, err := renderText(t, given); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := render(t, parseValues(t, given)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got error %v, want %q in it", given, err, want)
 		}
 	}
-}
-
-// renderText renders the chart with values in YAML.
-func renderText(t *testing.T, given string) (string, error) {
-	t.Helper()
-	var v map[string]any
-	if err := yaml.UnmarshalStrict([]byte(given), &v); err != nil {
-		t.Fatal(err)
-	}
-	text, err := render(t, v)
-	return string(text), err
 }

@@ -6,22 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	appsv1 "k8s.io/api/apps/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 )
-
-// arguments returns the arguments of the fleet's container.
-func arguments(t *testing.T, given string) []string {
-	t.Helper()
-	for _, object := range rendered(t, given) {
-		if set, ok := object.(*appsv1.StatefulSet); ok {
-			return set.Spec.Template.Spec.Containers[0].Args
-		}
-	}
-	t.Fatalf("%s: got no StatefulSet, want one", given)
-	return nil
-}
 
 // TestProfileIsItsConfigurationFile checks that with a profile, the chart passes the settings of the profile's file as
 // arguments, and grants its kinds.
@@ -30,7 +15,7 @@ func TestProfileIsItsConfigurationFile(t *testing.T) {
 	if err != nil || len(files) != 3 {
 		t.Fatalf("got profiles %q, error %v; want three profiles", files, err)
 	}
-	byDefault := arguments(t, "{}")
+	byDefault := arguments(t, rendered(t, "{}"))
 	for _, file := range files {
 		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		settings := readYAML[map[string]any](t, file)
@@ -44,8 +29,9 @@ func TestProfileIsItsConfigurationFile(t *testing.T) {
 		if len(settings) == 0 {
 			want = []string{} // as without a profile
 		}
+		all := rendered(t, "profile: "+name)
 		var got []string
-		for _, arg := range arguments(t, "profile: "+name) {
+		for _, arg := range arguments(t, all) {
 			if !slices.Contains(byDefault, arg) {
 				got = append(got, arg)
 			}
@@ -56,24 +42,11 @@ func TestProfileIsItsConfigurationFile(t *testing.T) {
 			t.Errorf("profile %s: got arguments %q, want %q", name, got, want)
 		}
 		if kinds, ok := settings["resources"].([]any); ok {
-			if allowed := readableKinds(t, "profile: "+name); len(allowed) != len(kinds) {
+			if allowed := grantedKinds(all); len(allowed) != len(kinds) {
 				t.Errorf("profile %s: got granted kinds %v, want %v", name, allowed, kinds)
 			}
 		}
 	}
-}
-
-// readableKinds returns the kinds that the ClusterRole grants.
-func readableKinds(t *testing.T, given string) (kinds []string) {
-	t.Helper()
-	for _, object := range rendered(t, given) {
-		if role, ok := object.(*rbacv1.ClusterRole); ok && role.Name == "statefleet" {
-			for _, rule := range role.Rules {
-				kinds = append(kinds, rule.Resources...)
-			}
-		}
-	}
-	return kinds
 }
 
 // TestValuesGoWithAProfile checks that collectors replace the kinds of a profile, other values add to it, and extraArgs
@@ -81,7 +54,7 @@ func readableKinds(t *testing.T, given string) (kinds []string) {
 func TestValuesGoWithAProfile(t *testing.T) {
 	f := func(given string, want ...string) {
 		t.Helper()
-		all := strings.Join(arguments(t, given), "\n") + "\n"
+		all := strings.Join(arguments(t, rendered(t, given)), "\n") + "\n"
 		for _, arg := range want {
 			arg, absent := strings.CutPrefix(arg, "!")
 			if strings.Contains(all, arg) == absent {

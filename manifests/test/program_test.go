@@ -16,32 +16,31 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 )
 
-// TestProgramTakesTheArguments starts the program with the arguments of each workload. The error must be about the
-// missing kubeconfig. An invalid flag or value would cause another error first.
-func TestProgramTakesTheArguments(t *testing.T) {
+// buildProgram compiles the program and returns the path of its binary.
+func buildProgram(t *testing.T) string {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "statefleet")
 	compile := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/statefleet")
 	compile.Dir = "../.."
 	if out, err := compile.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cases := map[string]corev1.PodSpec{}
-	for folder, all := range everyKustomization(t) {
-		podSpecs(cases, folder, all)
-	}
+	return program
+}
+
+// TestProgramTakesTheArguments starts the program with the arguments of each workload. The error must be about the
+// missing kubeconfig. An invalid flag or value would cause another error first.
+func TestProgramTakesTheArguments(t *testing.T) {
+	program := buildProgram(t)
+	manifests := everyManifest(t)
 	for _, pair := range pairs(t) {
-		all, err := kustomize(t, withComponents("", pair[:]...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		podSpecs(cases, strings.Join(pair[:], " and "), all)
+		manifests[strings.Join(pair[:], " and ")] = buildWith(t, pair[:]...)
 	}
-	for name, given := range valuesFiles(t) {
-		text, err := render(t, given)
-		if err != nil {
-			t.Fatal(err)
+	cases := map[string]corev1.PodSpec{}
+	for name, all := range manifests {
+		for owner, template := range podTemplates(all) {
+			cases[name+", "+owner] = template.Spec
 		}
-		podSpecs(cases, "chart "+name, decode(t, text))
 	}
 	const absent = "no-such-kubeconfig"
 	for name, spec := range cases {
@@ -61,25 +60,10 @@ func TestProgramTakesTheArguments(t *testing.T) {
 	}
 }
 
-func podSpecs(into map[string]corev1.PodSpec, name string, all objects) {
-	for _, object := range all {
-		switch o := object.(type) {
-		case *appsv1.StatefulSet:
-			into[name+" "+o.Name] = o.Spec.Template.Spec
-		case *appsv1.DaemonSet:
-			into[name+" "+o.Name] = o.Spec.Template.Spec
-		}
-	}
-}
-
 // TestChartIsTheBase checks that without values, the chart has the same pods as the base, and the same rights to its
 // own fleet.
 func TestChartIsTheBase(t *testing.T) {
-	text, err := render(t, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	chart, base := decode(t, text), build(t, "base")
+	chart, base := rendered(t, `{}`), build(t, "base")
 	got, want := pod(t, chart), pod(t, base)
 	got.Containers[0].Args = slices.DeleteFunc(got.Containers[0].Args, func(arg string) bool { return strings.HasPrefix(arg, "--resources=") })
 	got.Containers[0].Image, want.Containers[0].Image = "", ""
@@ -89,17 +73,30 @@ func TestChartIsTheBase(t *testing.T) {
 	got.DNSPolicy = want.DNSPolicy // the default, which the base does not set
 	equal(t, "pod", got, want)
 	equal(t, "own role", find[*rbacv1.Role](t, chart, "statefleet").Rules, find[*rbacv1.Role](t, base, "statefleet").Rules)
-	equal(t, "ports", find[*corev1.Service](t, chart, "statefleet").Spec.Ports, find[*corev1.Service](t, base, "statefleet").Spec.Ports)
-	gotSet, wantSet := find[*appsv1.StatefulSet](t, chart, "statefleet"), find[*appsv1.StatefulSet](t, base, "statefleet")
+	gotService, wantService := find[*corev1.Service](t, chart, "statefleet").Spec, find[*corev1.Service](t, base, "statefleet").Spec
+	gotService.Selector = wantService.Selector
+	equal(t, "Service", gotService, wantService)
+	gotSet, wantSet := workload(t, chart), workload(t, base)
+	equal(t, "name of the Service", gotSet.Spec.ServiceName, wantSet.Spec.ServiceName)
 	equal(t, "replicas", gotSet.Spec.Replicas, wantSet.Spec.Replicas)
 	equal(t, "pod management", gotSet.Spec.PodManagementPolicy, wantSet.Spec.PodManagementPolicy)
 	find[*corev1.ConfigMap](t, chart, "statefleet-topology")
 	find[*corev1.ConfigMap](t, base, "statefleet-topology")
 }
 
+func workload(t *testing.T, all objects) *appsv1.StatefulSet {
+	t.Helper()
+	return find[*appsv1.StatefulSet](t, all, "statefleet")
+}
+
 func pod(t *testing.T, all objects) corev1.PodSpec {
 	t.Helper()
-	return find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Spec
+	return workload(t, all).Spec.Template.Spec
+}
+
+func arguments(t *testing.T, all objects) []string {
+	t.Helper()
+	return pod(t, all).Containers[0].Args
 }
 
 func equal[T any](t *testing.T, what string, chart, base T) {

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -13,13 +12,9 @@ import (
 // rulesOfTheMixin returns the groups of manifests/mixin/rules.yaml with the given job.
 func rulesOfTheMixin(t *testing.T, job string) []monitoringv1.RuleGroup {
 	t.Helper()
-	text, err := os.ReadFile("../mixin/rules.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := strings.ReplaceAll(readFile(t, "../mixin/rules.yaml"), `job="kube-state-metrics"`, `job="`+job+`"`)
 	var file monitoringv1.PrometheusRuleSpec
-	text = []byte(strings.ReplaceAll(string(text), `job="kube-state-metrics"`, `job="`+job+`"`))
-	if err := yaml.UnmarshalStrict(text, &file); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(text), &file); err != nil {
 		t.Fatal(err)
 	}
 	return file.Groups

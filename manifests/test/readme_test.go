@@ -9,25 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	appsv1 "k8s.io/api/apps/v1"
 )
-
-// fakeCommands writes fake programs for those that need a network or a cluster. They append their command lines to log.
-func fakeCommands(t *testing.T, root string) (path, log string) {
-	t.Helper()
-	path, log = t.TempDir(), filepath.Join(t.TempDir(), "log")
-	logs := fmt.Sprintf("#!/bin/sh\necho \"${0##*/} $*\" >> %s\n", log)
-	for name, script := range map[string]string{
-		"make": logs, "kubectl": logs,
-		"git": logs + fmt.Sprintf("test \"$1\" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }\n", root),
-	} {
-		if err := os.WriteFile(filepath.Join(path, name), []byte(script), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path, log
-}
 
 // TestReadmeInstallsTheImageThatItBuilds runs the first commands of the README unchanged. They must build, push and
 // install one image, and create the namespace first.
@@ -36,30 +18,25 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindStringSubmatch(string(text))
-	path, log := fakeCommands(t, root)
+	block := regexp.MustCompile("(?s)\n```\n(.*?)\n```\n").FindStringSubmatch(readFile(t, "../../README.md"))
+	path, called := writeFakes(t, map[string]string{ // those that need a network or a cluster
+		"make": "", "kubectl": "",
+		"git": fmt.Sprintf(`test "$1" != clone || { mkdir statefleet && ln -s %[1]s/Makefile %[1]s/manifests statefleet; }`, root),
+	})
 	shell := exec.CommandContext(t.Context(), "sh", "-euc", block[1])
 	shell.Dir = t.TempDir()
 	shell.Env = append(os.Environ(), "PATH="+path+":"+os.Getenv("PATH"))
 	if out, err := shell.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	recorded, err := os.ReadFile(log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls := strings.Split(strings.TrimSpace(string(recorded)), "\n")
+	calls := strings.Split(strings.TrimSpace(called()), "\n")
 	calls = slices.DeleteFunc(calls, func(c string) bool { return strings.HasPrefix(c, "git ") && !strings.HasPrefix(c, "git clone") })
 
 	all, err := buildFolder(t, shell.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	repository, tag, _ := strings.Cut(set.Spec.Template.Spec.Containers[0].Image, ":")
 	want := []string{"git clone https://github.com/statefleet/statefleet", "make image push VERSION=" + tag + " REPOSITORY=" + repository,
 		"kubectl create namespace " + set.Namespace, "kubectl apply -k \\.", "kubectl -n " + set.Namespace + " rollout status statefulset " + set.Name}
@@ -75,12 +52,9 @@ func TestReadmeInstallsTheImageThatItBuilds(t *testing.T) {
 
 // TestMakefileHasTheTargetsOfTheReadme checks the targets that the first commands call.
 func TestMakefileHasTheTargetsOfTheReadme(t *testing.T) {
-	text, err := os.ReadFile("../../Makefile")
-	if err != nil {
-		t.Fatal(err)
-	}
+	makefile := readFile(t, "../../Makefile")
 	for _, want := range []string{"\nimage: bin/", "\npush: ## ", "--version=$(VERSION)", "dist/image '$(REPOSITORY)'"} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(makefile, want) {
 			t.Errorf("the Makefile lacks %q", want)
 		}
 	}
@@ -88,12 +62,8 @@ func TestMakefileHasTheTargetsOfTheReadme(t *testing.T) {
 
 // TestReadmeNamesTheSupportedVersions checks that README and chart have the same oldest version of Kubernetes.
 func TestReadmeNamesTheSupportedVersions(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	oldest := strings.TrimSuffix(strings.TrimPrefix(load(t).Metadata.KubeVersion, ">="), ".0-0")
-	if want := "**Kubernetes** " + oldest + " and later"; !strings.Contains(string(text), want) {
+	if want := "**Kubernetes** " + oldest + " and later"; !strings.Contains(readFile(t, "../../README.md"), want) {
 		t.Errorf("the README lacks %q", want)
 	}
 }
@@ -107,11 +77,7 @@ func TestDocumentedKustomizationsBuild(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(string(text), -1) {
+			for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(readFile(t, file), -1) {
 				layers := []layer{{"fleet", "resources: [github.com/statefleet/statefleet/manifests/base?ref=v0.1.0]\n"}}
 				switch yaml := block[1]; {
 				case strings.Contains(yaml, "resources: [fleet]"): // an overlay of another one

@@ -21,12 +21,8 @@ var installation = regexp.MustCompile(`(?m)^helm (?:install|upgrade) statefleet 
 // TestRecipesInstallAndTakeOver renders the chart with the commands in docs/migration.md. In each recipe that sets a
 // job, the fleet must have the job statefleet first and kube-state-metrics last.
 func TestRecipesInstallAndTakeOver(t *testing.T) {
-	text, err := os.ReadFile("../../docs/migration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := 0
-	for section := range strings.SplitSeq(string(text), "\n### ") {
+	for section := range strings.SplitSeq(readFile(t, "../../docs/migration.md"), "\n### ") {
 		title, _, _ := strings.Cut(section, "\n")
 		var jobs []string
 		for _, match := range installation.FindAllStringSubmatch(section, -1) {
@@ -96,11 +92,8 @@ func jobsOf(t *testing.T, c command) (jobs []string) {
 // TestEveryExampleHasARecipe checks that docs/migration.md mentions every file in manifests/examples, and links to
 // every folder in its first table.
 func TestEveryExampleHasARecipe(t *testing.T) {
-	text, err := os.ReadFile("../../docs/migration.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, _, _ := strings.Cut(string(text), "\n## What is the same")
+	text := readFile(t, "../../docs/migration.md")
+	table, _, _ := strings.Cut(text, "\n## What is the same")
 	files, err := filepath.Glob(filepath.Join(examples, "*/*.yaml"))
 	if err != nil || len(files) < 10 {
 		t.Fatalf("got examples %q, error %v; want at least 10", files, err)
@@ -113,11 +106,11 @@ func TestEveryExampleHasARecipe(t *testing.T) {
 		if folder := filepath.Dir(path); !strings.Contains(table, "(../manifests/"+folder+")") {
 			t.Errorf("the table does not link to %s", folder)
 		}
-		if !strings.Contains(string(text), "manifests/"+path) && filepath.Base(path) != "kustomization.yaml" {
+		if !strings.Contains(text, "manifests/"+path) && filepath.Base(path) != "kustomization.yaml" {
 			t.Errorf("no recipe uses %s", path)
 		}
 	}
-	for _, path := range regexp.MustCompile(`manifests/examples/[\w./-]*\w`).FindAllString(string(text), -1) {
+	for _, path := range regexp.MustCompile(`manifests/examples/[\w./-]*\w`).FindAllString(text, -1) {
 		if _, err := os.Stat(filepath.Join("../..", path)); err != nil {
 			t.Error(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,9 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	monitoringv1alpha1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1alpha1"
-	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // TestKubePrometheusStackSelectsTheExample checks that the PodMonitor has the release of kube-prometheus-stack as its
@@ -29,30 +27,17 @@ func TestKubePrometheusStackSelectsTheExample(t *testing.T) {
 
 // TestAgentSelectsTheExample checks that the PrometheusAgent is valid and selects the PodMonitor in any namespace.
 func TestAgentSelectsTheExample(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(examples, "prometheus-agent/agent.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var agent monitoringv1alpha1.PrometheusAgent
-	if err := yaml.UnmarshalStrict(text, &agent); err != nil {
-		t.Fatal(err)
-	}
+	agent := readStrictly[monitoringv1alpha1.PrometheusAgent](t, filepath.Join(examples, "prometheus-agent/agent.yaml"))
 	all, _ := recipe(t, example(t, "prometheus-agent/statefleet.yaml"))
 	selector, err := metav1.LabelSelectorAsSelector(agent.Spec.PodMonitorSelector)
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels := find[*monitoringv1.PodMonitor](t, all, "statefleet").Labels
-	if selector.Empty() || !selector.Matches(labelSet(labels)) || agent.Spec.PodMonitorNamespaceSelector == nil {
-		t.Errorf("got selector %s, want one for %v in all namespaces", selector, labels)
+	own := find[*monitoringv1.PodMonitor](t, all, "statefleet").Labels
+	if selector.Empty() || !selector.Matches(labels.Set(own)) || agent.Spec.PodMonitorNamespaceSelector == nil {
+		t.Errorf("got selector %s, want one for %v in all namespaces", selector, own)
 	}
 }
-
-type labelSet map[string]string
-
-func (l labelSet) Has(label string) bool              { _, ok := l[label]; return ok }
-func (l labelSet) Get(label string) string            { return l[label] }
-func (l labelSet) Lookup(label string) (string, bool) { v, ok := l[label]; return v, ok }
 
 // relabeling is one relabeling step. Both operators have the same field names.
 type relabeling struct {
@@ -113,7 +98,7 @@ func convert[T any](t *testing.T, from any) (to T) {
 // cluster-scoped, so that it sets no namespace.
 func TestManagedPrometheusKeepsTheLabelsOfObjects(t *testing.T) {
 	all, others := recipe(t, example(t, "google-managed-prometheus/statefleet.yaml"))
-	labels := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template.Labels
+	labels := workload(t, all).Spec.Template.Labels
 	ports := map[string]string{}
 	for _, o := range others {
 		if o.Metadata.Name != "kube-state-metrics" {
@@ -142,7 +127,7 @@ func TestManagedPrometheusKeepsTheLabelsOfObjects(t *testing.T) {
 // Alloy and set instance and endpoint.
 func TestAlloyFindsTheExample(t *testing.T) {
 	all, _ := recipe(t, example(t, "k8s-monitoring/statefleet.yaml"))
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	scrape := convert[struct {
 		LabelMatchers       map[string]string
 		Namespace           string
@@ -171,7 +156,7 @@ func TestAlloyFindsTheExample(t *testing.T) {
 // metrics.
 func TestDatadogReadsTheExample(t *testing.T) {
 	all, _ := recipe(t, example(t, "datadog/statefleet.yaml"))
-	template := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template
+	template := workload(t, all).Spec.Template
 	container := template.Spec.Containers[0]
 	var check map[string]any
 	annotation := template.Annotations["ad.datadoghq.com/"+container.Name+".checks"]
@@ -186,11 +171,8 @@ func TestDatadogReadsTheExample(t *testing.T) {
 	if got := instance["openmetrics_endpoint"]; got != want {
 		t.Errorf("got openmetrics_endpoint %s, want %s", got, want)
 	}
-	reference, err := os.ReadFile("../../docs/metrics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	names := regexp.MustCompile("(?m)^\\| `(kube_\\w+)`").FindAllStringSubmatch(string(reference), -1)
+	reference := readFile(t, "../../docs/metrics.md")
+	names := regexp.MustCompile("(?m)^\\| `(kube_\\w+)`").FindAllStringSubmatch(reference, -1)
 	for _, pattern := range convert[[]string](t, instance["metrics"]) {
 		if !slices.ContainsFunc(names, func(n []string) bool { return regexp.MustCompile(pattern).MatchString(n[1]) }) {
 			t.Errorf("no metric in docs/metrics.md matches %s", pattern)
@@ -202,7 +184,7 @@ func TestDatadogReadsTheExample(t *testing.T) {
 // statefleet.
 func TestKustomizeExampleBuilds(t *testing.T) {
 	all := build(t, "examples/kustomize")
-	set := find[*appsv1.StatefulSet](t, all, "statefleet")
+	set := workload(t, all)
 	args := set.Spec.Template.Spec.Containers[0].Args
 	const argument = "--metric-labels-allowlist=nodes=[topology.kubernetes.io/zone]"
 	if set.Namespace != "kube-system" || !slices.Contains(args, argument) {

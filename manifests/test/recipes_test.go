@@ -2,14 +2,12 @@ package test
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -71,7 +69,7 @@ func TestExamplesRender(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
 			all, others := recipe(t, values(t, file))
 			checkNames(t, all)
-			set := find[*appsv1.StatefulSet](t, all, "statefleet").Spec.Template
+			set := workload(t, all).Spec.Template
 			if image := set.Spec.Containers[0].Image; !strings.HasPrefix(image, "registry.example/statefleet:v") {
 				t.Errorf("got image %s, want one in registry.example", image)
 			}
@@ -143,50 +141,4 @@ func TestExamplesOfOtherChartsUseExistingValues(t *testing.T) {
 			t.Errorf("no test checks %s", file)
 		}
 	}
-}
-
-// TestValuesOfTheKubeStateMetricsChartAreKnown checks that the schema allows all values of that chart.
-func TestValuesOfTheKubeStateMetricsChartAreKnown(t *testing.T) {
-	var schema map[string]any
-	text, err := os.ReadFile(filepath.Join(chartFolder, "values.schema.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
-	paths := foreign(t, "kube-state-metrics-chart")
-	if len(paths) < 150 {
-		t.Fatalf("got %d values, want at least 150", len(paths))
-	}
-	for path := range paths {
-		if !known(schema, schema, strings.Split(path, ".")) {
-			t.Errorf("the schema does not allow %s", path)
-		}
-	}
-}
-
-// known reports whether a schema allows a value at a path.
-func known(root, schema map[string]any, path []string) bool {
-	if ref, ok := schema["$ref"].(string); ok {
-		target := root
-		for _, part := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
-			target = target[part].(map[string]any)
-		}
-		return known(root, target, path)
-	}
-	if len(path) == 0 {
-		return true
-	}
-	properties, _ := schema["properties"].(map[string]any)
-	if property, ok := properties[path[0]].(map[string]any); ok {
-		return known(root, property, path[1:])
-	}
-	switch more := schema["additionalProperties"].(type) {
-	case bool:
-		return more
-	case map[string]any:
-		return known(root, more, path[1:])
-	}
-	return true
 }

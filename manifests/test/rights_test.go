@@ -2,13 +2,11 @@ package test
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	"sigs.k8s.io/yaml"
 )
 
 // right is a row of the table of rights in docs/security.md without its first cell: account, scope, objects and verbs.
@@ -79,14 +77,7 @@ func code(names []string) string { return "`" + strings.Join(names, "`, `") + "`
 // describe returns a description of a known set of kinds, or else the names of the kinds.
 func describe(t *testing.T, kinds []string) string {
 	t.Helper()
-	text, err := os.ReadFile("../chart/files/kinds.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var known map[string]struct{ Default, Namespaced bool }
-	if err := yaml.Unmarshal(text, &known); err != nil {
-		t.Fatal(err)
-	}
+	known := readYAML[map[string]struct{ Default, Namespaced bool }](t, "../chart/files/kinds.yaml")
 	sets := map[string][]string{}
 	for name, kind := range known {
 		sets["all built-in kinds"] = append(sets["all built-in kinds"], name)
@@ -113,12 +104,8 @@ func describe(t *testing.T, kinds []string) string {
 // TestRightsAreDocumented checks that the table of rights in docs/security.md has the rights of the base and the
 // additional rights of each component, and no others.
 func TestRightsAreDocumented(t *testing.T) {
-	text, err := os.ReadFile("../../docs/security.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var documented, granted []string
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(readFile(t, "../../docs/security.md")) {
 		if row := strings.TrimSpace(line); strings.HasPrefix(row, "| `base` |") || strings.HasPrefix(row, "| `components/") {
 			documented = append(documented, row)
 		}
@@ -128,10 +115,7 @@ func TestRightsAreDocumented(t *testing.T) {
 		granted = append(granted, "| `base` | "+string(r))
 	}
 	for _, c := range components(t) {
-		all, err := kustomize(t, withComponents("", c))
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := buildWith(t, c)
 		for _, r := range rightsOf(t, all) {
 			if !slices.Contains(base, r) {
 				granted = append(granted, "| `components/"+c+"` | "+string(r))

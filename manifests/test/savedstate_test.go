@@ -2,8 +2,6 @@ package test
 
 import (
 	"testing"
-
-	appsv1 "k8s.io/api/apps/v1"
 )
 
 // TestSavedStateInTheChartIsTheComponent checks that savedState.enabled has the effect of the component saved-state,
@@ -13,27 +11,24 @@ func TestSavedStateInTheChartIsTheComponent(t *testing.T) {
 		`{savedState: {enabled: true}}`:                               "saved-state",
 		`{savedState: {enabled: true, persistence: {enabled: true}}}`: "saved-state-volume",
 	} {
-		got := find[*appsv1.StatefulSet](t, rendered(t, values), "statefleet")
+		got := workload(t, rendered(t, values))
 		if err := savesState(got, component == "saved-state-volume"); err != nil {
 			t.Errorf("%s: %v", values, err)
 		}
-		all, err := kustomize(t, withComponents("", component))
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := find[*appsv1.StatefulSet](t, all, "statefleet")
+		all := buildWith(t, component)
+		want := workload(t, all)
 		equal(t, "volumes", got.Spec.Template.Spec.Volumes, want.Spec.Template.Spec.Volumes)
 		equal(t, "claims", got.Spec.VolumeClaimTemplates, want.Spec.VolumeClaimTemplates)
 		equal(t, "mounts", got.Spec.Template.Spec.Containers[0].VolumeMounts, want.Spec.Template.Spec.Containers[0].VolumeMounts)
 	}
-	off := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {persistence: {enabled: true}}}`), "statefleet")
+	off := workload(t, rendered(t, `{savedState: {persistence: {enabled: true}}}`))
 	if len(off.Spec.VolumeClaimTemplates) > 0 || savesState(off, true) == nil {
 		t.Error("savedState.persistence.enabled alone has an effect, want none")
 	}
 }
 
 func TestSavedStateTakesSizeAndStorageClass(t *testing.T) {
-	set := find[*appsv1.StatefulSet](t, rendered(t, `{savedState: {enabled: true, size: 5Gi, persistence: {enabled: true, storageClassName: fast}}}`), "statefleet")
+	set := workload(t, rendered(t, `{savedState: {enabled: true, size: 5Gi, persistence: {enabled: true, storageClassName: fast}}}`))
 	spec := set.Spec.VolumeClaimTemplates[0].Spec
 	if size := spec.Resources.Requests.Storage().String(); size != "5Gi" || spec.StorageClassName == nil || *spec.StorageClassName != "fast" {
 		t.Errorf("got size %s, storage class %v; want 5Gi, fast", size, spec.StorageClassName)

@@ -8,7 +8,6 @@ import (
 
 	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/labels"
 )
 
 func services(all objects) map[string]*corev1.Service {
@@ -56,9 +55,9 @@ func TestEachReplicaHasAServiceOfTheTypeGiven(t *testing.T) {
 func TestServiceMonitorFindsEachReplicaOnce(t *testing.T) {
 	all := rendered(t, `{replicas: 2, service: {type: NodePort}, prometheus: {monitor: {enabled: true,
 		kind: ServiceMonitor}}}`)
-	selector := labels.SelectorFromSet(find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Selector.MatchLabels)
+	selector := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Selector.MatchLabels
 	for name, s := range services(all) {
-		if got, want := selector.Matches(labels.Set(s.Labels)), name == "statefleet"; got != want {
+		if got, want := selects(selector, s.Labels), name == "statefleet"; got != want {
 			t.Errorf("Service %s: selected: %t, want %t", name, got, want)
 		}
 	}
@@ -85,8 +84,7 @@ func TestSelectorOverrideSelectsThePods(t *testing.T) {
 		prometheus: {monitor: {enabled: true, kind: ServiceMonitor}}}`)
 	want := map[string]string{"team": "a", "app.kubernetes.io/component": "exporter"}
 	set := workload(t, all)
-	if !maps.Equal(set.Spec.Selector.MatchLabels, want) ||
-		!labels.SelectorFromSet(want).Matches(labels.Set(set.Spec.Template.Labels)) {
+	if !maps.Equal(set.Spec.Selector.MatchLabels, want) || !selects(want, set.Spec.Template.Labels) {
 		t.Errorf("got selector %v of the StatefulSet and labels %v of its pods, want the override in both",
 			set.Spec.Selector.MatchLabels, set.Spec.Template.Labels)
 	}
@@ -95,7 +93,7 @@ func TestSelectorOverrideSelectsThePods(t *testing.T) {
 		t.Errorf("got selector %v of the Service, want %v", service.Spec.Selector, want)
 	}
 	monitor := find[*monitoringv1.ServiceMonitor](t, all, "statefleet").Spec.Selector.MatchLabels
-	if !labels.SelectorFromSet(monitor).Matches(labels.Set(service.Labels)) {
+	if !selects(monitor, service.Labels) {
 		t.Errorf("got selector %v of the ServiceMonitor, which does not match the Service with %v", monitor, service.Labels)
 	}
 }

@@ -64,16 +64,3 @@ func TestClusterWithoutObjectsIsNotComplete(t *testing.T) {
 		t.Error("got no error for a cluster without objects")
 	}
 }
-
-func TestObjectsThatMoveAreCounted(t *testing.T) {
-	exists, now := lifetime{created: time.Now().Add(-time.Hour)}, time.Now()
-	tracker := newTracker(late)
-	for i, replicas := range [][]string{{"a"}, {"a"}, {"a", "b"}, {"b"}, {"b"}, {"a"}} {
-		at := now.Add(time.Duration(i) * defaultInterval)
-		tracker.add(sample{start: at, end: at, exposedBy: map[string][]string{"pod u1": replicas}},
-			map[string]lifetime{"pod u1": exists})
-	}
-	if tracker.moved != 2 || len(tracker.seen) != 1 {
-		t.Errorf("got %d moves of %d objects, want 2 of 1", tracker.moved, len(tracker.seen))
-	}
-}

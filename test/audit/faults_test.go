@@ -15,179 +15,90 @@ const (
 	late = time.Second
 )
 
-// timeline adds samples at chosen moments. Each sample takes 10 ms.
-type timeline struct {
-	tracker *tracker
-	start   time.Time
-	objects map[string]lifetime
-}
+// life has the times at which the cluster reports that object x was created, deleted, and created again. 0: never.
+type life struct{ created, deleted, again time.Duration }
 
-func newTimeline() *timeline {
-	return &timeline{tracker: newTracker(late), start: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
-		objects: map[string]lifetime{}}
-}
-
-func (f *timeline) at(t time.Duration) time.Time { return f.start.Add(t) }
-
-// sample adds a sample at t in which the given replicas expose object x. It reports whether anything is wrong.
-func (f *timeline) sample(t time.Duration, replicas ...string) bool {
-	r := sample{start: f.at(t), end: f.at(t + 10*ms), exposedBy: map[string][]string{}}
-	if len(replicas) > 0 {
-		r.exposedBy["x"] = replicas
-	}
-	return f.tracker.add(r, f.objects)
-}
-
-// want compares all faults with those given, each in the form "What Certain Replica".
-func (f *timeline) want(t *testing.T, faults ...string) {
-	t.Helper()
-	var got []string
-	for _, fault := range f.tracker.end() {
-		got = append(got, strings.Join([]string{fault.What, fault.Certain().String(), fault.Replica}, " "))
-	}
-	if strings.Join(got, ", ") != strings.Join(faults, ", ") {
-		t.Errorf("got %q, want %q", got, faults)
-	}
-}
-
-func TestObjectExposedOnceIsNoFault(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	for i, replica := range []string{"a", "a", "b", "b"} {
-		if f.sample(time.Duration(i)*100*ms, replica) {
-			t.Errorf("sample %d: got a fault, want none", i)
+// at returns the objects of the cluster at a moment after start.
+func (l life) at(start time.Time, t time.Duration) map[string]lifetime {
+	var x lifetime
+	switch {
+	case l.again != 0 && t >= l.again:
+		x.created = start.Add(l.again)
+	case l.created != 0 && t >= l.created:
+		x.created = start.Add(l.created)
+		if l.deleted != 0 && t >= l.deleted {
+			x.deleted = start.Add(l.deleted)
 		}
+	default:
+		return nil
 	}
-	f.want(t)
+	return map[string]lifetime{"x": x}
 }
 
-func TestFaultLastsFromEndOfFirstSampleToStartOfLast(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	f.sample(0, "a")
-	f.sample(100 * ms)
-	f.sample(200 * ms)
-	f.sample(300 * ms)
-	f.sample(400*ms, "b")
-	f.want(t, "missing 190ms a")
-}
-
-func TestFaultInASingleSampleIsOnlyCounted(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	f.sample(0, "a")
-	f.sample(100 * ms)
-	f.sample(200*ms, "b")
-	f.sample(300*ms, "a", "b")
-	f.sample(400*ms, "b")
-	f.want(t)
-	if f.tracker.single != 2 {
-		t.Errorf("got %d faults in a single sample, want 2", f.tracker.single)
-	}
-}
-
-func TestDoubledAndThenMissingAreTwoFaults(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	f.sample(0, "a")
-	f.sample(100*ms, "a", "b")
-	f.sample(200*ms, "b", "a")
-	f.sample(300 * ms)
-	f.sample(400 * ms) // and to the end
-	f.want(t, "doubled 90ms a", "missing 90ms b")
-}
-
-func TestNewObjectMayAppearWithinTheDelay(t *testing.T) {
-	f := newTimeline()
-	f.sample(0)
-	f.objects["x"] = lifetime{created: f.at(50 * ms)}
-	f.sample(100 * ms)
-	f.sample(1000 * ms)
-	f.sample(1100*ms, "a")
-	f.want(t)
-}
-
-func TestNewObjectThatDoesNotAppearIsMissing(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(0)}
-	for i := range 14 {
-		f.sample(time.Duration(i) * 100 * ms)
-	}
-	f.want(t, "missing 190ms ") // from 1.1 s: the first sample more than a second after its creation
-}
-
-func TestDeletedObjectMayDisappearBeforeItsDeletionIsReceived(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	f.sample(0, "a")
-	f.sample(100 * ms)
-	f.sample(200 * ms)
-	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(250 * ms)}
-	f.sample(300 * ms)
-	f.want(t)
-}
-
-func TestObjectMissingLongBeforeItsDeletionIsAFault(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	for i := range 15 {
-		f.sample(time.Duration(i) * 100 * ms)
-	}
-	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(1450 * ms)}
-	f.sample(1500 * ms)
-	f.want(t, "missing 1.39s ")
-}
-
-func TestDeletedObjectThatStaysExposedIsAGhost(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(0)}
-	for i := range 14 {
-		f.sample(time.Duration(i)*100*ms, "a")
-	}
-	f.want(t, "ghost 190ms a")
-}
-
-func TestObjectUnknownToTheClusterIsAGhostAfterTheDelay(t *testing.T) {
-	f := newTimeline()
-	for i := range 14 {
-		f.sample(time.Duration(i)*100*ms, "a")
-	}
-	f.want(t, "ghost 190ms a") // from 1.1 s: the first sample more than a second after the first one with the object
-}
-
-func TestMovesBetweenReplicasAreCounted(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	for i, replicas := range [][]string{{"a"}, {"a", "b"}, {"b", "a"}, {"b"}, {"b"}, {}, {"b"}, {"c"}} {
-		f.sample(time.Duration(i)*100*ms, replicas...)
-	}
-	if f.tracker.moved != 2 { // from a to b, and from b to c
-		t.Errorf("got %d moves, want 2", f.tracker.moved)
+// TestFaultsOfOneObject adds samples that begin every 100 ms and take 10 ms. Each has the names of the replicas that
+// expose object x. Samples are separated by commas. A fault has the form "What Certain Replica".
+func TestFaultsOfOneObject(t *testing.T) {
+	exists, nobody, always := life{created: -time.Hour}, strings.Repeat(",", 13), strings.Repeat("a,", 13)+"a"
+	for _, c := range []struct {
+		name    string
+		x       life
+		samples string
+		faults  string
+		wrong   int // number of samples in which something is wrong
+		single  int // number of faults in a single sample
+		moved   int
+	}{
+		{name: "exposed once", x: exists, samples: "a,a,b,b", moved: 1},
+		{name: "from the end of the first sample to the start of the last", x: exists, samples: "a,,,,b", faults: "missing 190ms a", wrong: 3, moved: 1},
+		{name: "in a single sample: only counted", x: exists, samples: "a,,b,ab,b", wrong: 2, single: 2, moved: 1},
+		{name: "doubled, then missing to the end", x: exists, samples: "a,ab,ba,,", faults: "doubled 90ms a, missing 90ms b", wrong: 4},
+		{name: "moved, doubled meanwhile", x: exists, samples: "a,ab,ba,b,b,,b,c", faults: "doubled 90ms a", wrong: 3, single: 1, moved: 2},
+		{name: "new, appears within the delay", x: life{created: 50 * ms}, samples: strings.Repeat(",", 11) + "a"},
+		// From 1.1 s: the first sample more than a second after its creation.
+		{name: "new, does not appear", x: life{created: ms}, samples: nobody, faults: "missing 190ms ", wrong: 3},
+		{name: "disappears before its deletion is received", x: life{created: -time.Hour, deleted: 250 * ms}, samples: "a,,,", wrong: 2},
+		{
+			name: "missing long before its deletion", x: life{created: -time.Hour, deleted: 1450 * ms},
+			samples: strings.Repeat(",", 15), faults: "missing 1.39s ", wrong: 15,
+		},
+		{name: "deleted, stays", x: life{created: -time.Hour, deleted: ms}, samples: always, faults: "ghost 190ms a", wrong: 3},
+		// From 1.1 s: the first sample more than a second after the first one with the object.
+		{name: "unknown to the cluster", samples: always, faults: "ghost 190ms a", wrong: 3},
+		{name: "restored from a backup, counts as new", x: life{created: -time.Hour, deleted: 50 * ms, again: 150 * ms}, samples: "a,,,,a"},
+	} {
+		tracker, start, wrong := newTracker(late), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 0
+		for i, replicas := range strings.Split(c.samples, ",") {
+			began := time.Duration(i) * 100 * ms
+			r := sample{start: start.Add(began), end: start.Add(began + 10*ms), exposedBy: map[string][]string{}}
+			if replicas != "" {
+				r.exposedBy["x"] = strings.Split(replicas, "")
+			}
+			if tracker.add(r, c.x.at(start, began)) {
+				wrong++
+			}
+		}
+		var got []string
+		for _, fault := range tracker.end() {
+			got = append(got, strings.Join([]string{fault.What, fault.Certain().String(), fault.Replica}, " "))
+		}
+		if faults := strings.Join(got, ", "); faults != c.faults || wrong != c.wrong || tracker.single != c.single || tracker.moved != c.moved {
+			t.Errorf("%s: got faults %q, %d samples with one, %d in a single sample, %d moves; want %q, %d, %d, %d",
+				c.name, faults, wrong, tracker.single, tracker.moved, c.faults, c.wrong, c.single, c.moved)
+		}
 	}
 }
 
 func TestCoverageIsTheLowestShareOfExposedObjects(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"], f.objects["y"] = lifetime{created: f.at(-time.Hour)},
-		lifetime{created: f.at(-time.Hour), deleted: f.at(-ms)}
-	f.sample(0, "a")
-	f.objects["y"], f.objects["z"] = lifetime{created: f.at(-time.Hour)}, lifetime{created: f.at(0)} // z is new
-	f.sample(100*ms, "a")
-	f.sample(200*ms, "a", "b")
-	if f.tracker.coverage != 0.5 {
-		t.Errorf("got coverage %v, want 0.5", f.tracker.coverage)
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tracker, old := newTracker(late), lifetime{created: start.Add(-time.Hour)}
+	deleted := lifetime{created: start.Add(-time.Hour), deleted: start.Add(-ms)}
+	for _, objects := range []map[string]lifetime{
+		{"x": old, "y": deleted},
+		{"x": old, "y": old, "z": {created: start}}, // z is new
+	} {
+		tracker.add(sample{start: start, end: start, exposedBy: map[string][]string{"x": {"a"}}}, objects)
 	}
-}
-
-func TestRestoredObjectCountsAsNew(t *testing.T) {
-	f := newTimeline()
-	f.objects["x"] = lifetime{created: f.at(-time.Hour)}
-	f.sample(0, "a")
-	f.objects["x"] = lifetime{created: f.at(-time.Hour), deleted: f.at(50 * ms)}
-	f.sample(100 * ms)
-	f.objects["x"] = lifetime{created: f.at(150 * ms)} // the backup had it
-	f.sample(200 * ms)
-	f.sample(300 * ms)
-	f.sample(400*ms, "a")
-	f.want(t)
+	if tracker.coverage != 0.5 {
+		t.Errorf("got coverage %v, want 0.5", tracker.coverage)
+	}
 }

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,9 +10,9 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/statefleet/statefleet/test/fleet"
-	"github.com/statefleet/statefleet/test/manifest"
 )
 
 const readerRole = "statefleet-metrics-reader"
@@ -21,20 +20,17 @@ const readerRole = "statefleet-metrics-reader"
 // callersAreChecked runs a replica with --auth-filter, first without the rights that the overlay auth-filter grants,
 // then with them.
 func (w *world) callersAreChecked(t *testing.T) {
-	scraper := w.cluster.BoundToken(t, namespace, "scraper", readerRole)                                        // applyRoles creates the role
+	scraper := w.cluster.BoundToken(t, namespace, "scraper", readerRole)                                        // apply creates the role
 	replica := w.startReplica(t, "--auth-filter", "--auth-filter.path-prefix=/statefleet", "--telemetry.pprof") // as in the overlay
 	replica.WaitReady(t)
-	callers := newCallers(t)
-	callers.wantStatus(t, "replica without the right to review tokens, known caller", scraper, http.StatusServiceUnavailable, replica.URL+"/metrics")
-	callers.wantStatus(t, "replica without the right to review tokens, no token", "", http.StatusUnauthorized, replica.URL+"/metrics")
+	wantStatus(t, replica, "replica without the right to review tokens, known caller", scraper, http.StatusServiceUnavailable, replica.URL+"/metrics")
+	wantStatus(t, replica, "replica without the right to review tokens, no token", "", http.StatusUnauthorized, replica.URL+"/metrics")
 
-	w.applyRoles(t, "manifests/overlays/auth-filter")
+	apply(t, w.cluster, "manifests/overlays/auth-filter", func(o *unstructured.Unstructured) bool {
+		return strings.HasPrefix(o.GetKind(), "ClusterRole") // and their bindings
+	})
 	fleet.Eventually(t, "a caller who may read gets the exposition", func(ctx context.Context) error {
-		status, _, err := callers.get(ctx, replica.URL+"/metrics", scraper)
-		if err == nil && status != http.StatusOK {
-			err = fmt.Errorf("got status %d, want %d", status, http.StatusOK)
-		}
-		return err
+		return replica.Bearing(scraper).Ask(ctx, "/metrics")
 	})
 	admin := w.cluster.BoundToken(t, namespace, "auditor", "cluster-admin")
 	for what, token := range map[string]string{
@@ -45,49 +41,28 @@ func (w *world) callersAreChecked(t *testing.T) {
 		"expired token":              w.cluster.SignedToken(t, namespace, "scraper", time.Now().Add(-5*time.Minute)), // the API server tolerates a clock skew of one minute
 		"token of a deleted account": w.deletedAccountToken(t),
 	} {
-		callers.wantStatus(t, what, token, http.StatusUnauthorized, replica.URL+"/metrics", replica.Telemetry+"/metrics",
+		wantStatus(t, replica, what, token, http.StatusUnauthorized, replica.URL+"/metrics", replica.Telemetry+"/metrics",
 			replica.URL+"/", replica.URL+"/nothing", replica.Telemetry+"/debug/pprof/heap")
 	}
 	guest := w.cluster.BoundToken(t, namespace, "guest", "view") // may read objects in all namespaces, and no paths
-	callers.wantStatus(t, "denied", guest, http.StatusForbidden, replica.URL+"/metrics", replica.Telemetry+"/metrics", replica.URL+"/",
+	wantStatus(t, replica, "denied", guest, http.StatusForbidden, replica.URL+"/metrics", replica.Telemetry+"/metrics", replica.URL+"/",
 		replica.Telemetry+"/debug/pprof/heap")
-	callers.wantStatus(t, "allowed", scraper, http.StatusOK, replica.URL+"/metrics", replica.Telemetry+"/metrics")
-	callers.wantStatus(t, "allowed, with a new token", w.requestToken(t, "scraper"), http.StatusOK, replica.URL+"/metrics")
-	callers.wantStatus(t, "allowed, with a token that has not expired yet", w.cluster.SignedToken(t, namespace, "scraper", time.Now().Add(time.Hour)),
+	wantStatus(t, replica, "allowed", scraper, http.StatusOK, replica.URL+"/metrics", replica.Telemetry+"/metrics")
+	wantStatus(t, replica, "allowed, with a new token", w.requestToken(t, "scraper"), http.StatusOK, replica.URL+"/metrics")
+	wantStatus(t, replica, "allowed, with a token that has not expired yet", w.cluster.SignedToken(t, namespace, "scraper", time.Now().Add(time.Hour)),
 		http.StatusOK, replica.URL+"/metrics")
-	callers.wantStatus(t, "allowed elsewhere only", scraper, http.StatusForbidden, replica.URL+"/", replica.Telemetry+"/debug/pprof/heap")
-	callers.wantStatus(t, "allowed everything", admin, http.StatusOK, replica.URL+"/", replica.Telemetry+"/debug/pprof/heap")
-	callers.wantStatus(t, "probes", "", http.StatusOK, replica.URL+"/livez", replica.URL+"/readyz", replica.URL+"/healthz", replica.Telemetry+"/readyz")
+	wantStatus(t, replica, "allowed elsewhere only", scraper, http.StatusForbidden, replica.URL+"/", replica.Telemetry+"/debug/pprof/heap")
+	wantStatus(t, replica, "allowed everything", admin, http.StatusOK, replica.URL+"/", replica.Telemetry+"/debug/pprof/heap")
+	wantStatus(t, replica, "probes", "", http.StatusOK, replica.URL+"/livez", replica.URL+"/readyz", replica.URL+"/healthz", replica.Telemetry+"/readyz")
 
 	end := w.outage(t)
-	callers.wantStatus(t, "cached token, API server down", scraper, http.StatusOK, replica.URL+"/metrics")
-	callers.wantStatus(t, "unknown token, API server down", "unknown", http.StatusServiceUnavailable, replica.URL+"/metrics")
-	callers.wantStatus(t, "probes, API server down", "", http.StatusOK, replica.URL+"/livez", replica.URL+"/readyz")
+	wantStatus(t, replica, "cached token, API server down", scraper, http.StatusOK, replica.URL+"/metrics")
+	wantStatus(t, replica, "unknown token, API server down", "unknown", http.StatusServiceUnavailable, replica.URL+"/metrics")
+	wantStatus(t, replica, "probes, API server down", "", http.StatusOK, replica.URL+"/livez", replica.URL+"/readyz")
 	end()
 	for _, token := range []string{scraper, guest, admin} {
 		if strings.Contains(replica.Log(), token) {
 			t.Error("the log contains a token")
-		}
-	}
-}
-
-// applyRoles applies the ClusterRoles and ClusterRoleBindings of a kustomization, and none of its other objects.
-func (w *world) applyRoles(t *testing.T, folder string) {
-	t.Helper()
-	objects, err := manifest.Build(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	applier, err := manifest.NewApplier(w.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, object := range objects {
-		if !strings.HasPrefix(object.GetKind(), "ClusterRole") {
-			continue
-		}
-		if _, err := applier.Apply(t.Context(), object); err != nil {
-			t.Fatal(err)
 		}
 	}
 }
@@ -126,45 +101,17 @@ func (w *world) deletedAccountToken(t *testing.T) string {
 	return token
 }
 
-// callers sends requests with or without a token.
-type callers struct{ client http.Client }
-
-func newCallers(t *testing.T) *callers {
-	c := &callers{http.Client{Transport: &http.Transport{}, Timeout: fleet.DefaultTimeout}}
-	t.Cleanup(c.client.CloseIdleConnections)
-	return c
-}
-
-// get returns the status and the body of a response.
-func (c *callers) get(ctx context.Context, url, token string) (status int, body string, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
-	response, err := c.client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer func() { _ = response.Body.Close() }()
-	var text strings.Builder
-	_, err = io.Copy(&text, response.Body)
-	return response.StatusCode, text.String(), err
-}
-
-// wantStatus checks the status of the responses to a caller. The body of a refusal must be too short to reveal anything
-// about the cluster.
-func (c *callers) wantStatus(t *testing.T, who, token string, status int, urls ...string) {
+// wantStatus checks the status of the responses of a replica to a caller. The body of a refusal must be too short to
+// reveal anything about the cluster.
+func wantStatus(t *testing.T, replica *fleet.Replica, who, token string, status int, urls ...string) {
 	t.Helper()
 	for _, url := range urls {
-		got, body, err := c.get(t.Context(), url, token)
-		if err != nil || got != status {
-			t.Errorf("%s, %s: got status %d, want %d: %v", who, url, got, status, err)
+		got, err := replica.Bearing(token).Get(t.Context(), url)
+		if err != nil || got.Status != status {
+			t.Errorf("%s, %s: got status %d, want %d: %v", who, url, got.Status, status, err)
 		}
-		if got != http.StatusOK && len(body) > 80 {
-			t.Errorf("%s, %s: status %d has a body of more than 80 bytes: %q", who, url, got, body)
+		if got.Status != http.StatusOK && len(got.Body) > 80 {
+			t.Errorf("%s, %s: status %d has a body of more than 80 bytes: %q", who, url, got.Status, got.Body)
 		}
 	}
 }

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	storagev1 "k8s.io/api/storage/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
+	"github.com/statefleet/statefleet/test/manifest"
 )
 
 // extensions configures metrics of kinds that have no CustomResourceDefinition, some with selectors. Their plurals and
@@ -33,6 +30,26 @@ const extensions = `{kind: CustomResourceStateMetrics, spec: {resources: [
 {groupVersionKind: {group: absent.example.com, version: v1, kind: Absent}, metricNamePrefix: own,
  metrics: [{name: absent, each: {type: Gauge, gauge: {path: [spec]}}}]}]}}`
 
+// extended has the objects that extensions describes.
+const extended = `---
+{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {pool: a}}, spec: {podCIDR: 10.0.0.0/24}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n2, labels: {pool: b}}, spec: {podCIDR: 10.0.0.0/24}}
+---
+{apiVersion: v1, kind: Node, metadata: {name: n3, labels: {pool: c}}, spec: {podCIDR: 10.0.0.0/24}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: p1, labels: {app: p1}}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: p2, labels: {app: p2}}, spec: {nodeName: n2, containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {namespace: default, name: p3}, spec: {nodeName: n1, containers: [{name: c, image: i}]}}
+---
+{apiVersion: storage.k8s.io/v1, kind: CSINode, metadata: {name: n1},
+  spec: {drivers: [{name: disk.example.com, nodeID: "1", allocatable: {count: 25}}]}}
+---
+{apiVersion: v1, kind: Secret, metadata: {namespace: default, name: sealed}, type: example.com/sealed, stringData: {type: value}}
+`
+
 // TestExtensionsOfCustomResourceState checks with a real API server the selectors, media types and discovery that
 // entries of built-in kinds need.
 func TestExtensionsOfCustomResourceState(t *testing.T) {
@@ -40,33 +57,11 @@ func TestExtensionsOfCustomResourceState(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := controlplane.Start(t, controlplane.Options{})
-	client := cluster.Client()
-	for name, pool := range map[string]string{"n1": "a", "n2": "b", "n3": "c"} {
-		node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"pool": pool}}, Spec: corev1.NodeSpec{PodCIDR: "10.0.0.0/24"}}
-		if _, err := client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, node := range map[string]string{"p1": "n1", "p2": "n2", "p3": "n1"} {
-		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		pod.Spec = corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "c", Image: "i"}}}
-		if name != "p3" {
-			pod.Labels = map[string]string{"app": name}
-		}
-		if _, err := client.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	csiNode := &storagev1.CSINode{ObjectMeta: metav1.ObjectMeta{Name: "n1"}, Spec: storagev1.CSINodeSpec{Drivers: []storagev1.CSINodeDriver{
-		{Name: "disk.example.com", NodeID: "1", Allocatable: &storagev1.VolumeNodeResources{Count: new(int32(25))}},
-	}}}
-	if _, err := client.StorageV1().CSINodes().Create(t.Context(), csiNode, metav1.CreateOptions{}); err != nil {
+	objects, err := manifest.Decode(strings.NewReader(extended))
+	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "sealed"}, Type: "example.com/sealed", StringData: map[string]string{"type": "value"}}
-	if _, err := client.CoreV1().Secrets("default").Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	applyObjects(t, cluster, objects)
 	kubeconfig := cluster.Kubeconfig(t, cluster.BoundToken(t, "default", "reader", "cluster-admin"))
 	replica := fleet.Start(t, "--kubeconfig="+kubeconfig, "--custom-resource-state-only", "--custom-resource-state-config="+extensions)
 	replica.WaitReady(t)

@@ -2,11 +2,8 @@ package e2e
 
 import (
 	"archive/zip"
-	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -16,11 +13,10 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/manifests/presets"
+	"github.com/statefleet/statefleet/test/manifest"
 )
 
 // definitions names files with a project's CustomResourceDefinitions, in its Go module or in this folder.
@@ -154,7 +150,11 @@ func (d definitions) read(t *testing.T) (all []*unstructured.Unstructured) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, parseObjects(t, name, text)...)
+			objects, err := manifest.Decode(bytes.NewReader(text))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			all = append(all, objects...)
 		}
 	}
 	return all
@@ -191,45 +191,4 @@ func (d definitions) download(t *testing.T) fs.FS {
 		t.Fatal(err)
 	}
 	return files
-}
-
-// readObjects returns the objects of a file of YAML documents.
-func readObjects(t *testing.T, name string) []*unstructured.Unstructured {
-	t.Helper()
-	text, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parseObjects(t, name, text)
-}
-
-func parseObjects(t *testing.T, name string, text []byte) (all []*unstructured.Unstructured) {
-	t.Helper()
-	documents := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text)))
-	for {
-		document, err := documents.Read()
-		if errors.Is(err, io.EOF) {
-			return all
-		}
-		object := &unstructured.Unstructured{}
-		if err == nil {
-			err = yaml.Unmarshal(document, &object.Object)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if len(object.Object) > 0 {
-			all = append(all, object)
-		}
-	}
-}
-
-// presetFile returns the path of a file in manifests/presets.
-func presetFile(t *testing.T, name string) string {
-	t.Helper()
-	root, err := fleet.Root()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(root, "manifests/presets", name)
 }

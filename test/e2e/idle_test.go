@@ -57,7 +57,7 @@ func TestIdleReplica(t *testing.T) {
 	s.changeTemplate = func(*corev1.PodTemplateSpec) {}
 	s.install(t, manifest.Base, variant{})
 	s.scale(t, shards)
-	fleet.Eventually(t, "the fleet is settled", func(ctx context.Context) error { return s.checkFleet(ctx, shards) })
+	fleet.Eventually(t, "the fleet is settled", func(ctx context.Context) error { return s.checkFleet(ctx, shards, false) })
 	time.Sleep(compressedAfter)
 	for _, r := range counted {
 		r.reset()

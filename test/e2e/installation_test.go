@@ -77,7 +77,7 @@ func checkCoordinated(ctx context.Context, replicas []kubelet.Replica) error {
 		if err != nil {
 			return err
 		}
-		if n, _ := self.Sum("statefleet_coordination", map[string]string{"state": "coordinated"}); n != 1 {
+		if n := self.Value("statefleet_coordination", "state", "coordinated"); n != 1 {
 			return fmt.Errorf("%s is not coordinated", r.Pod)
 		}
 	}
@@ -130,23 +130,15 @@ func (i *installation) checkExpositions(ctx context.Context, replicas []kubelet.
 		return errors.New("the cluster has no objects to compare")
 	}
 	if i.flagValues("--custom-resource-state-config-file") != nil {
-		return checkSingleSample(all, "kube_customresource_ready")
-	}
-	return nil
-}
-
-// checkSingleSample returns an error unless a family has exactly one sample in all expositions together.
-func checkSingleSample(all map[string]exposition.Exposition, family string) error {
-	n := 0
-	for _, metrics := range all {
-		for name := range metrics.Labels {
-			if name == family {
-				n++
-			}
+		const family = "kube_customresource_ready"
+		samples := 0
+		for _, metrics := range all {
+			_, n := metrics.Sum(family, nil)
+			samples += n
 		}
-	}
-	if n != 1 {
-		return fmt.Errorf("%s: got %d samples, want 1", family, n)
+		if samples != 1 {
+			return fmt.Errorf("%s: got %d samples, want 1", family, samples)
+		}
 	}
 	return nil
 }
@@ -168,25 +160,25 @@ func (i *installation) check(t *testing.T, r kubelet.Replica) {
 		t.Fatal(err)
 	}
 	for _, phase := range []string{"forbidden", "absent", "pending"} {
-		if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n != 0 {
+		if n := self.Value(selfmetrics.ResourcePhase, "phase", phase); n != 0 {
 			t.Errorf("%s: %v kinds are %s, want 0", r.Pod, n, phase)
 		}
 	}
-	if n, _ := self.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": "synced"}); n == 0 {
+	if n := self.Value(selfmetrics.ResourcePhase, "phase", "synced"); n == 0 {
 		t.Errorf("%s: no kind is synced", r.Pod)
 	}
 	want := 0.0
 	if i.hasFlag("--shard.standby") {
 		want = 1
 	}
-	if n, _ := self.Sum("statefleet_standby_holding_neighbour", nil); n != want {
+	if n := self.Value("statefleet_standby_holding_neighbour"); n != want {
 		t.Errorf("%s: statefleet_standby_holding_neighbour: got %v, want %v", r.Pod, n, want)
 	}
 	if i.hasFlag("--auth-filter") {
 		guest := i.cluster.BoundToken(t, "monitoring", "guest", "view")
 		for _, url := range []string{r.URL + "/metrics", r.Telemetry + "/metrics"} {
-			newCallers(t).wantStatus(t, "no token", "", http.StatusUnauthorized, url)
-			newCallers(t).wantStatus(t, "a guest", guest, http.StatusForbidden, url)
+			wantStatus(t, r.Replica, "no token", "", http.StatusUnauthorized, url)
+			wantStatus(t, r.Replica, "a guest", guest, http.StatusForbidden, url)
 		}
 	}
 }

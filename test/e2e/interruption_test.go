@@ -72,22 +72,16 @@ func steps() []step {
 	}
 }
 
-// waitForStep waits until the topology has reached a step.
-func (s *setup) waitForStep(t *testing.T, step step) {
-	t.Helper()
-	deadline := time.Now().Add(fleet.DefaultTimeout)
-	for now, err := s.topology(t.Context()); err != nil || !step.reached(now); now, err = s.topology(t.Context()) {
-		if time.Now().After(deadline) {
-			t.Fatalf("topology never reached %q: got %+v, error %v", step.name, now, err)
-		}
-		time.Sleep(2 * time.Millisecond) // a step may be over soon
-	}
-}
-
 // waitForTopology waits until reached accepts the topology. Its failure message contains what.
 func (s *setup) waitForTopology(t *testing.T, what string, reached func(topology) bool) {
 	t.Helper()
-	s.waitForStep(t, step{what, reached})
+	deadline := time.Now().Add(fleet.DefaultTimeout)
+	for now, err := s.topology(t.Context()); err != nil || !reached(now); now, err = s.topology(t.Context()) {
+		if time.Now().After(deadline) {
+			t.Fatalf("topology never reached %q: got %+v, error %v", what, now, err)
+		}
+		time.Sleep(2 * time.Millisecond) // a step may be over soon
+	}
 }
 
 // interruption is a disturbance in the middle of a change from 3 replicas to 5.

@@ -78,8 +78,7 @@ func (s *setup) minHeld(t *testing.T) int {
 // no replica may be killed.
 func scaleToFit(t *testing.T, s *setup, _ *audit.Audit) int {
 	began, kills := time.Now(), s.kubelet.Kills()
-	s.scale(t, scaledReplicas)
-	s.settle(t, scaledReplicas)
+	s.resize(t, scaledReplicas)
 	t.Logf("the fleet is complete %s after it was scaled, with %d more kills", time.Since(began).Round(100*time.Millisecond), s.kubelet.Kills()-kills)
 	settled := s.kubelet.Kills()
 	time.Sleep(5 * time.Second)

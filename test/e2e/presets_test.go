@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/statefleet/statefleet/benchmarks/exposition"
+	library "github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/manifests/presets"
 	"github.com/statefleet/statefleet/test/controlplane"
 	"github.com/statefleet/statefleet/test/fleet"
@@ -59,7 +60,10 @@ func (p *presetTest) run(t *testing.T) {
 	if metrics := p.replica.Scrape(t); len(metrics.Samples) > 0 {
 		t.Errorf("got samples before the definitions exist, want none: %v", metrics.Samples)
 	}
-	fixture := readObjects(t, presetFile(t, "testdata/"+p.name+".yaml"))
+	fixture, err := manifest.Read("manifests/presets/testdata/" + p.name + ".yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.create(t, append(kinds, fixture...))
 	want := p.expected(t, fixture)
 	fleet.Eventually(t, "the samples are those of the fixture", func(ctx context.Context) error {
@@ -106,7 +110,7 @@ func (p *presetTest) kubeconfig(t *testing.T) string {
 // create creates the kinds and the objects, and the namespaces that they name.
 func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) {
 	t.Helper()
-	applier := p.applier(t)
+	applier := newApplier(t, p.cluster.Config())
 	for _, object := range objects {
 		if ns := object.GetNamespace(); ns != "" {
 			if _, err := applier.Apply(t.Context(), &unstructured.Unstructured{Object: map[string]any{
@@ -124,7 +128,7 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 		fleet.Eventually(t, object.GetKind()+" "+object.GetName()+" is created", func(ctx context.Context) error {
 			created, err := applier.Create(ctx, object.DeepCopy())
 			if meta.IsNoMatchError(err) {
-				applier = p.applier(t) // the new one discovers the kinds again
+				applier = newApplier(t, p.cluster.Config()) // the new one discovers the kinds again
 			}
 			switch {
 			case err == nil:
@@ -137,19 +141,14 @@ func (p *presetTest) create(t *testing.T, objects []*unstructured.Unstructured) 
 	}
 }
 
-func (p *presetTest) applier(t *testing.T) *manifest.Applier {
-	t.Helper()
-	applier, err := manifest.NewApplier(p.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return applier
-}
-
 // expected returns the samples of the fixture, with the UIDs and creation times that the API server chose.
 func (p *presetTest) expected(t *testing.T, fixture []*unstructured.Unstructured) exposition.Exposition {
 	t.Helper()
-	text, err := os.ReadFile(presetFile(t, "testdata/"+p.name+".prom"))
+	root, err := library.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(root, "manifests/presets/testdata", p.name+".prom"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,18 +31,29 @@ func restoreScenarios() []scenario {
 	return []scenario{
 		{
 			name: "etcd-restored", replicas: 3, variant: checks, maxDelay: correctedWithin, rediscovers: true,
-			before:  func(t *testing.T, s *setup) { same = s.backUp(t, 3) },
-			act:     func(t *testing.T, s *setup, _ *audit.Audit) int { return s.restoreTheSame(t, same) },
+			before: func(t *testing.T, s *setup) { same = s.backUp(t, 3) },
+			act: func(t *testing.T, s *setup, _ *audit.Audit) int {
+				s.resize(t, 5, 3)
+				s.restoreBackup(t, same, func() { s.resize(t, 5) })
+				return 5
+			},
 			atLeast: effects{moved: 300, switches: 3, started: 4, versionBack: true},
 		},
 		{
 			name: "etcd-restored-to-a-smaller-fleet", replicas: 3, variant: checks, maxDelay: correctedWithin, rediscovers: true, gaps: true, gapWithin: rereadWithin,
 			before: func(t *testing.T, s *setup) {
 				smaller = s.backUp(t, 3)
-				s.scale(t, 5)
-				s.settle(t, 5)
+				s.resize(t, 5)
 			},
-			act:     func(t *testing.T, s *setup, _ *audit.Audit) int { return s.restoreSmaller(t, smaller) },
+			act: func(t *testing.T, s *setup, _ *audit.Audit) int {
+				s.restoreBackup(t, smaller, func() {
+					began := time.Now()
+					s.settle(t, 3)
+					t.Logf("the fleet of 3 is complete %s after the API server was back", time.Since(began).Round(100*time.Millisecond))
+					s.resize(t, 4)
+				})
+				return 4
+			},
 			atLeast: effects{moved: 150, switches: 2, started: 1, versionBack: true},
 		},
 		restoreWarmScenario(),
@@ -55,35 +66,6 @@ func (s *setup) backUp(t *testing.T, n int) (restore func()) {
 	restore = s.cluster.Backup(t)
 	s.settle(t, n)
 	return restore
-}
-
-// restoreTheSame scales the fleet of three replicas to five and back, restores the backup of three replicas, and scales
-// to five.
-func (s *setup) restoreTheSame(t *testing.T, restore func()) int {
-	for _, n := range []int{5, 3} {
-		s.scale(t, n)
-		s.settle(t, n)
-	}
-	s.restoreBackup(t, restore, func() { s.scaleTimed(t, 5) })
-	return 5
-}
-
-// restoreSmaller restores the backup of three replicas while the fleet has five, and scales to four.
-func (s *setup) restoreSmaller(t *testing.T, restore func()) int {
-	s.restoreBackup(t, restore, func() {
-		began := time.Now()
-		s.settle(t, 3)
-		t.Logf("the fleet of 3 is complete %s after the API server was back", time.Since(began).Round(100*time.Millisecond))
-		s.scaleTimed(t, 4)
-	})
-	return 4
-}
-
-func (s *setup) scaleTimed(t *testing.T, n int) {
-	began := time.Now()
-	s.scale(t, n)
-	s.settle(t, n)
-	t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 }
 
 // restoreBackup restores a backup as an operator does: it restarts everything that keeps state of the API server,

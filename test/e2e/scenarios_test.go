@@ -41,16 +41,32 @@ func scenarios() []scenario {
 	)
 }
 
-// scaleThrough scales the fleet to each of the given sizes, and waits until it is settled before the next.
+// scaleThrough calls resize, and then waits until the replicas together expose the same as an unsharded one, of all
+// kinds. Pods and jobs do not change meanwhile.
 func scaleThrough(sizes ...int) func(*testing.T, *setup, *audit.Audit) int {
 	return func(t *testing.T, s *setup, _ *audit.Audit) int {
-		for _, n := range sizes {
-			began := time.Now()
-			s.scale(t, n)
-			s.settle(t, n)
-			t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
+		s.resize(t, sizes...)
+		s.churnPaused.Store(true)
+		defer s.churnPaused.Store(false)
+		whole := fleet.Start(t, "--kubeconfig="+s.kubeconfig)
+		whole.WaitReady(t)
+		var parts []*fleet.Replica
+		for _, r := range s.kubelet.Running() {
+			parts = append(parts, r.Replica)
 		}
+		waitForEqualUnion(t, whole, parts)
 		return sizes[len(sizes)-1]
+	}
+}
+
+// resize scales the fleet to each of the given sizes, and waits until it is settled before the next.
+func (s *setup) resize(t *testing.T, sizes ...int) {
+	t.Helper()
+	for _, n := range sizes {
+		began := time.Now()
+		s.scale(t, n)
+		s.settle(t, n)
+		t.Logf("scaled to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
 	}
 }
 
@@ -112,12 +128,7 @@ func cutConnections(t *testing.T, s *setup, _ *audit.Audit) int {
 }
 
 // scaleToZeroAndBack runs before the audit: while there is no replica, nothing is exposed.
-func scaleToZeroAndBack(t *testing.T, s *setup) {
-	for _, n := range []int{0, 3} {
-		s.scale(t, n)
-		s.settle(t, n)
-	}
-}
+func scaleToZeroAndBack(t *testing.T, s *setup) { s.resize(t, 0, 3) }
 
 // doNothing waits three seconds.
 func doNothing(*testing.T, *setup, *audit.Audit) int {
@@ -139,7 +150,7 @@ func interruptedScenarios(standby bool) []scenario {
 				atLeast: effects{moved: 50, switches: 1, started: way.started},
 				act: func(t *testing.T, s *setup, a *audit.Audit) int {
 					s.scale(t, 5)
-					s.waitForStep(t, step)
+					s.waitForTopology(t, step.name, step.reached)
 					n := way.interrupt(t, s, a)
 					s.scale(t, n)
 					return n

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 
+	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/test/audit"
 	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/gate"
@@ -123,68 +125,50 @@ func (s *setup) fleet(t *testing.T, n int, folder string, v variant) {
 // install applies the parts of a folder's manifests in which the folders differ: the Role and the pod template.
 func (s *setup) install(t *testing.T, folder string, v variant) {
 	t.Helper()
+	apply(t, s.cluster, folder, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Role" })
 	objects, err := manifest.Build(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	applier, err := manifest.NewApplier(s.cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var set appsv1.StatefulSet
 	for _, object := range objects {
-		switch object.GetKind() {
-		case "Role":
-			if _, err := applier.Apply(t.Context(), object); err != nil {
-				t.Fatal(err)
-			}
-		case "StatefulSet":
-			var set appsv1.StatefulSet
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &set); err != nil {
-				t.Fatal(err)
-			}
-			s.changePods(t, func(pods *corev1.PodTemplateSpec) {
-				*pods = set.Spec.Template
-				if err := kubelet.OwnPorts(&pods.Spec); err != nil {
-					t.Fatal(err)
-				}
-				s.changeTemplate(pods)
-				if v.savesState {
-					pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
-				}
-				if v.changeTemplate != nil {
-					v.changeTemplate(pods)
-				}
-			})
+		if object.GetKind() == "StatefulSet" {
+			convert(t, object, &set)
 		}
 	}
+	s.changePods(t, func(pods *corev1.PodTemplateSpec) {
+		*pods = set.Spec.Template
+		if err := kubelet.OwnPorts(&pods.Spec); err != nil {
+			t.Fatal(err)
+		}
+		s.changeTemplate(pods)
+		if v.savesState {
+			pods.Spec.Containers[0].Args = append(pods.Spec.Containers[0].Args, "--store.snapshot-dir="+s.states+"/$(POD_NAME)")
+		}
+		if v.changeTemplate != nil {
+			v.changeTemplate(pods)
+		}
+	})
 }
 
-// prometheusKubeconfig returns the path of a kubeconfig for an account with the rights that the scrape configuration
-// requires.
+// prometheusKubeconfig returns the path of a kubeconfig for the account of the Prometheus in the example for kind, with
+// the rights that it has there.
 func (w *world) prometheusKubeconfig(t *testing.T) string {
 	t.Helper()
 	const name = "prometheus"
-	client := w.cluster.Client()
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get", "list", "watch"}},
-	}}
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}},
-	}
-	_, err := client.CoreV1().ServiceAccounts(namespace).Create(t.Context(), account, metav1.CreateOptions{})
-	if err == nil {
-		_, err = client.RbacV1().Roles(namespace).Create(t.Context(), role, metav1.CreateOptions{})
-	}
-	if err == nil {
-		_, err = client.RbacV1().RoleBindings(namespace).Create(t.Context(), binding, metav1.CreateOptions{})
-	}
+	apply(t, w.cluster, "manifests/examples/kind", func(o *unstructured.Unstructured) bool {
+		return o.GetName() == name && slices.Contains([]string{"ServiceAccount", "Role", "RoleBinding"}, o.GetKind())
+	})
+	return w.cluster.Kubeconfig(t, w.cluster.Token(t, namespace, name))
+}
+
+func (w *world) scale(t *testing.T, replicas int) {
+	t.Helper()
+	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
+	_, err := w.cluster.Client().AppsV1().StatefulSets(namespace).Patch(t.Context(), setName, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.cluster.Kubeconfig(t, w.cluster.Token(t, namespace, name))
 }
 
 // changePods changes the template of the fleet's pods.
@@ -214,7 +198,7 @@ func (w *world) changeSet(t *testing.T, change func(*appsv1.StatefulSet)) *appsv
 // exposition and Prometheus has scraped it.
 func (s *setup) settle(t *testing.T, n int) {
 	t.Helper()
-	fleet.Eventually(t, fmt.Sprintf("a settled fleet of %d", n), func(ctx context.Context) error { return s.checkFleet(ctx, n) })
+	fleet.Eventually(t, fmt.Sprintf("a settled fleet of %d", n), func(ctx context.Context) error { return s.checkFleet(ctx, n, false) })
 	if n > 0 {
 		s.waitForCompleteness(t)
 	}
@@ -236,23 +220,9 @@ func (s *setup) waitForCompleteness(t *testing.T) {
 	})
 }
 
-func (s *setup) checkFleet(ctx context.Context, n int) error {
-	if err := s.checkServing(ctx, n); err != nil {
-		return err
-	}
-	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	if now := set.Status; now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n ||
-		n > 0 && now.UpdateRevision != now.CurrentRevision {
-		return fmt.Errorf("%d of %d pods are Ready, at revision %s of %s", now.ReadyReplicas, now.Replicas, now.CurrentRevision, now.UpdateRevision)
-	}
-	return nil
-}
-
-// checkServing returns an error unless n replicas run, coordinated and without a transition, and all serve n shards.
-func (s *setup) checkServing(ctx context.Context, n int) error {
+// checkFleet returns an error unless n replicas run and serve n shards, each that of its ordinal, and their pods are Ready
+// and updated. A fleet of two versions (mixed) need not be coordinated, and may have a transition.
+func (s *setup) checkFleet(ctx context.Context, n int, mixed bool) error {
 	running := s.kubelet.Running()
 	if len(running) != n {
 		return fmt.Errorf("%d replicas run, want %d", len(running), n)
@@ -262,12 +232,27 @@ func (s *setup) checkServing(ctx context.Context, n int) error {
 		if err != nil {
 			return err
 		}
-		active, _ := self.Sum("statefleet_topology_active_shards", nil)
-		changing, _ := self.Sum("statefleet_transition_in_progress", nil)
-		coordinated, _ := self.Sum("statefleet_coordination", map[string]string{"state": "coordinated"})
-		if int(active) != n || changing != 0 || coordinated != 1 {
-			return fmt.Errorf("%s: got active shards %v, transition %v, coordinated %v", r.Pod, active, changing, coordinated)
+		shard, total := self.Value(selfmetrics.ShardOrdinal), self.Value(selfmetrics.TotalShards)
+		if podName(int(shard)) != r.Pod || int(total) != n || int(self.Value(selfmetrics.ActiveShards)) != n {
+			return fmt.Errorf("%s is shard %v of %v, want %d shards", r.Pod, shard, total, n)
 		}
+		changing, coordinated := self.Value(selfmetrics.Changing), self.Value("statefleet_coordination", "state", "coordinated")
+		if !mixed && (changing != 0 || coordinated != 1) {
+			return fmt.Errorf("%s: got transition %v, coordinated %v", r.Pod, changing, coordinated)
+		}
+	}
+	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	now := set.Status
+	updated := n == 0 || now.UpdateRevision == now.CurrentRevision
+	if mixed {
+		updated = int(now.UpdatedReplicas) == n-int(*set.Spec.UpdateStrategy.RollingUpdate.Partition)
+	}
+	if now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n || !updated {
+		return fmt.Errorf("%d of %d pods are Ready, %d are updated, at revision %s of %s",
+			now.ReadyReplicas, now.Replicas, now.UpdatedReplicas, now.CurrentRevision, now.UpdateRevision)
 	}
 	return nil
 }

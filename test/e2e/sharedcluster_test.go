@@ -36,7 +36,17 @@ func newSharedCluster(t *testing.T) *sharedCluster {
 	}
 	s := &sharedCluster{warnings: &warningList{}}
 	s.cluster = controlplane.Start(t, controlplane.Options{})
-	installKinds(t, s.cluster)
+	installKinds(t, s.cluster, map[string]string{
+		"PodMonitor": monitoringGroup, "ServiceMonitor": monitoringGroup, "PrometheusRule": monitoringGroup, "Widget": "example.org",
+	})
+	widget := &unstructured.Unstructured{Object: map[string]any{ // the values of the chart expose its kind
+		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": "default", "name": "one"},
+		"status": map[string]any{"ready": true},
+	}}
+	fleet.Eventually(t, "the new kinds are discovered", func(ctx context.Context) error {
+		_, err := newApplier(t, s.cluster.Config()).Apply(ctx, widget)
+		return err
+	})
 	if err := seed.All(t.Context(), s.cluster.Config(), 30); err != nil {
 		t.Fatal(err)
 	}
@@ -65,9 +75,7 @@ func newSharedCluster(t *testing.T) *sharedCluster {
 	}
 	config := rest.CopyConfig(s.cluster.Config())
 	config.WarningHandlerWithContext = s.warnings
-	if s.applier, err = manifest.NewApplier(config); err != nil {
-		t.Fatal(err)
-	}
+	s.applier = newApplier(t, config)
 	return s
 }
 

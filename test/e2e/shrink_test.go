@@ -105,14 +105,14 @@ func scaleBackBeforeSwitch(t *testing.T, s *setup, _ *audit.Audit) int {
 	s.slow.rate.Store(crawlListRate)
 	s.scale(t, 2)
 	s.waitForTopology(t, "target 2", func(now topology) bool { return now.Target == 2 })
-	s.waitForDeletion(t, 2, 3, 4)
+	s.waitForDeletion(t, true, 2, 3, 4)
 	s.scale(t, 5)
 	time.Sleep(2 * time.Second)
 	if n := s.record.switches(); n > 0 {
 		t.Errorf("got %d switches before the fleet was scaled back, want 0", n)
 	}
 	s.slow.rate.Store(0)
-	return s.scaleBackTo(t, 5)
+	return s.scaleBack(t)
 }
 
 // scaleBackWhenScheduled scales down to 2, and up again in the two seconds between the scheduling of the switch and the
@@ -120,44 +120,32 @@ func scaleBackBeforeSwitch(t *testing.T, s *setup, _ *audit.Audit) int {
 func scaleBackWhenScheduled(t *testing.T, s *setup, _ *audit.Audit) int {
 	s.scale(t, 2)
 	s.waitForTopology(t, "switch to 2 scheduled", func(now topology) bool { return now.Target == 2 && !now.SwitchAt.IsZero() || now.Active == 2 })
-	s.waitForDeletion(t, 2, 3, 4)
+	s.waitForDeletion(t, true, 2, 3, 4)
 	if n := s.record.switches(); n > 0 {
 		t.Errorf("got %d switches before the fleet was scaled back, want 0", n)
 	}
-	return s.scaleBackTo(t, 5)
+	return s.scaleBack(t)
 }
 
-// scaleBackTo scales to n replicas, and waits until pods that were being deleted have been replaced.
-func (s *setup) scaleBackTo(t *testing.T, n int) int {
-	s.scale(t, n)
-	pods := s.cluster.Client().CoreV1().Pods(namespace)
-	fleet.Eventually(t, "no pod is being deleted", func(ctx context.Context) error {
-		for ordinal := range n {
-			pod, err := pods.Get(ctx, podName(ordinal), metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			if pod.DeletionTimestamp != nil {
-				return fmt.Errorf("%s is being deleted", pod.Name)
-			}
-		}
-		return nil
-	})
-	return n
+// scaleBack scales to 5 replicas, and waits until pods that were being deleted have been replaced.
+func (s *setup) scaleBack(t *testing.T) int {
+	s.scale(t, 5)
+	s.waitForDeletion(t, false, 0, 1, 2, 3, 4)
+	return 5
 }
 
-// waitForDeletion waits until the pods of ordinals have a deletion timestamp.
-func (s *setup) waitForDeletion(t *testing.T, ordinals ...int) {
+// waitForDeletion waits until each pod of some ordinals exists, and has a deletion timestamp or has none.
+func (s *setup) waitForDeletion(t *testing.T, deleted bool, ordinals ...int) {
 	t.Helper()
 	pods := s.cluster.Client().CoreV1().Pods(namespace)
-	fleet.Eventually(t, fmt.Sprintf("%v are being deleted", ordinals), func(ctx context.Context) error {
+	fleet.Eventually(t, fmt.Sprintf("pods %v are being deleted: %t", ordinals, deleted), func(ctx context.Context) error {
 		for _, ordinal := range ordinals {
 			pod, err := pods.Get(ctx, podName(ordinal), metav1.GetOptions{})
 			if err != nil {
 				return err
 			}
-			if pod.DeletionTimestamp == nil {
-				return fmt.Errorf("%s is not being deleted", pod.Name)
+			if (pod.DeletionTimestamp != nil) != deleted {
+				return fmt.Errorf("%s is being deleted: %t", pod.Name, !deleted)
 			}
 		}
 		return nil

@@ -9,7 +9,10 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 
 	"github.com/statefleet/statefleet/internal/testing/history"
 	"github.com/statefleet/statefleet/test/fleet"
@@ -41,7 +44,19 @@ func (tr *trial) step() {
 // apiObject is an object of the Kubernetes API.
 type apiObject interface {
 	metav1.Object
+	runtime.Object
 	Marshal() ([]byte, error)
+}
+
+// api returns a client for the objects of a kind, and a new object.
+func (tr *trial) api(kind string) (rest.Interface, apiObject) {
+	switch kind {
+	case "pods":
+		return tr.client.CoreV1().RESTClient(), &corev1.Pod{}
+	case "jobs":
+		return tr.client.BatchV1().RESTClient(), &batchv1.Job{}
+	}
+	return tr.client.CoreV1().RESTClient(), &corev1.ConfigMap{}
 }
 
 func (tr *trial) put(key history.Key, before apiObject) error {
@@ -76,27 +91,17 @@ func (tr *trial) remove(key history.Key, last apiObject) error {
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now, PropagationPolicy: &background}
 	ctx, cancel := context.WithTimeout(tr.t.Context(), fleet.DefaultTimeout)
 	defer cancel()
-	since := metav1.ListOptions{ResourceVersion: last.GetResourceVersion(), FieldSelector: "metadata.name=" + key.Name}
-	var events watch.Interface
-	var err error
-	switch key.Kind {
-	case "pods":
-		pods := tr.client.CoreV1().Pods(tr.ns)
-		err = pods.Delete(ctx, key.Name, options)
-		events = orEmptyWatch(pods.Watch(ctx, since))
-	case "jobs":
-		jobs := tr.client.BatchV1().Jobs(tr.ns)
-		err = jobs.Delete(ctx, key.Name, options)
-		events = orEmptyWatch(jobs.Watch(ctx, since))
-	default:
-		maps := tr.client.CoreV1().ConfigMaps(tr.ns)
-		err = maps.Delete(ctx, key.Name, options)
-		events = orEmptyWatch(maps.Watch(ctx, since))
-	}
+	api, _ := tr.api(key.Kind)
+	err := api.Delete().Namespace(tr.ns).Resource(key.Kind).Name(key.Name).Body(&options).Do(ctx).Error()
 	if err != nil {
 		return err
 	}
 	delete(tr.objects, key)
+	since := metav1.ListOptions{Watch: true, ResourceVersion: last.GetResourceVersion(), FieldSelector: "metadata.name=" + key.Name}
+	events, err := api.Get().Namespace(tr.ns).Resource(key.Kind).VersionedParams(&since, scheme.ParameterCodec).Watch(ctx)
+	if err != nil {
+		return err
+	}
 	defer events.Stop()
 	for event := range events.ResultChan() {
 		o, ok := event.Object.(apiObject)
@@ -114,58 +119,39 @@ func (tr *trial) remove(key history.Key, last apiObject) error {
 	return errors.New("the watch ended before it reported the deletion")
 }
 
-// orEmptyWatch returns w, or a watch without events if there is an error.
-func orEmptyWatch(w watch.Interface, err error) watch.Interface {
-	if err != nil {
-		return watch.NewEmptyWatch()
-	}
-	return w
-}
-
 // write creates an object, or updates it if before is not nil.
 func (tr *trial) write(key history.Key, before apiObject) (apiObject, error) {
-	ctx := tr.t.Context()
-	meta := metav1.ObjectMeta{Namespace: tr.ns, Name: key.Name}
+	api, o := tr.api(key.Kind)
+	request := api.Post()
 	if before != nil {
-		meta.ResourceVersion = before.GetResourceVersion()
+		request, o = api.Put().Name(key.Name), before.DeepCopyObject().(apiObject)
 	}
+	labels := map[string]string{}
 	for range tr.random.IntN(4) {
-		metav1.SetMetaDataLabel(&meta, string(rune('a'+tr.random.IntN(6))), strconv.Itoa(tr.random.IntN(5)))
+		labels[string(rune('a'+tr.random.IntN(6)))] = strconv.Itoa(tr.random.IntN(5))
 	}
-	switch key.Kind {
-	case "pods":
-		pods := tr.client.CoreV1().Pods(tr.ns)
-		if pod, ok := before.(*corev1.Pod); ok {
-			pod = pod.DeepCopy()
-			pod.Labels = meta.Labels
-			if tr.random.IntN(2) == 0 {
-				return asAPIObject(pods.Update(ctx, pod, metav1.UpdateOptions{}))
-			}
-			pod.Status.Phase = []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded}[tr.random.IntN(3)]
-			return asAPIObject(pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}))
+	o.SetName(key.Name)
+	o.SetLabels(labels)
+	switch o := o.(type) {
+	case *corev1.Pod:
+		switch {
+		case before == nil:
+			o.Spec = tr.containers()
+		case tr.random.IntN(2) == 0:
+			request.SubResource("status")
+			o.Status.Phase = []corev1.PodPhase{corev1.PodPending, corev1.PodRunning, corev1.PodSucceeded}[tr.random.IntN(3)]
 		}
-		return asAPIObject(pods.Create(ctx, &corev1.Pod{ObjectMeta: meta, Spec: tr.containers()}, metav1.CreateOptions{}))
-	case "jobs":
-		jobs := tr.client.BatchV1().Jobs(tr.ns)
-		parallelism := tr.random.Int32N(5)
-		if job, ok := before.(*batchv1.Job); ok {
-			job = job.DeepCopy()
-			job.Labels, job.Spec.Parallelism = meta.Labels, &parallelism
-			return asAPIObject(jobs.Update(ctx, job, metav1.UpdateOptions{}))
+	case *batchv1.Job:
+		o.Spec.Parallelism = new(tr.random.Int32N(5))
+		if before == nil {
+			o.Spec.Template.Spec = tr.containers()
 		}
-		job := &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Parallelism: &parallelism, Template: corev1.PodTemplateSpec{Spec: tr.containers()}}}
-		return asAPIObject(jobs.Create(ctx, job, metav1.CreateOptions{}))
+	case *corev1.ConfigMap:
+		o.Data = map[string]string{"steps": strconv.Itoa(tr.steps)}
 	}
-	maps := tr.client.CoreV1().ConfigMaps(tr.ns)
-	configMap := &corev1.ConfigMap{ObjectMeta: meta, Data: map[string]string{"steps": strconv.Itoa(tr.steps)}}
-	if before != nil {
-		return asAPIObject(maps.Update(ctx, configMap, metav1.UpdateOptions{}))
-	}
-	return asAPIObject(maps.Create(ctx, configMap, metav1.CreateOptions{}))
+	_, written := tr.api(key.Kind)
+	return written, request.Namespace(tr.ns).Resource(key.Kind).Body(o).Do(tr.t.Context()).Into(written)
 }
-
-// asAPIObject converts the result of a typed client.
-func asAPIObject[T apiObject](o T, err error) (apiObject, error) { return o, err }
 
 // containers returns a pod's spec with one to three containers.
 func (tr *trial) containers() corev1.PodSpec {

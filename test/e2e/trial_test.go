@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	library "github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/selfmetrics"
 	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/internal/testing/history"
@@ -171,23 +172,20 @@ func (tr *trial) exposition(replica *fleet.Replica) (history.Exposition, error) 
 func (tr *trial) converge() time.Duration {
 	tr.t.Helper()
 	start := time.Now()
-	var last error
-	for time.Since(start) < tr.timeout {
-		last = nil
+	err := library.Until(tr.t.Context(), tr.timeout, "the expositions agree with the cluster", func(context.Context) (errs error) {
 		for i, replica := range tr.replicas {
 			metrics, err := tr.exposition(replica)
 			if err == nil {
 				err = tr.readers[i].Equal(metrics)
 			}
-			last = errors.Join(last, err)
+			errs = errors.Join(errs, err)
 		}
-		if last == nil {
-			return time.Since(start)
-		}
-		time.Sleep(20 * time.Millisecond)
+		return errs
+	})
+	if err != nil {
+		tr.t.Fatalf("STATEFLEET_SEED=%d, faults %v: %v", tr.seed, tr.injector.Counts(), err)
 	}
-	tr.t.Fatalf("STATEFLEET_SEED=%d, faults %v: the expositions do not agree with the cluster after %s: %v", tr.seed, tr.injector.Counts(), tr.timeout, last)
-	return 0
+	return time.Since(start)
 }
 
 func (tr *trial) struck() (n int) {
@@ -224,7 +222,7 @@ func refuseRequests(f faults.Fault, phase string) func(tr *trial) {
 				if err != nil {
 					return err
 				}
-				if n, _ := metrics.Sum(selfmetrics.ResourcePhase, map[string]string{"phase": phase}); n < 3 {
+				if n := metrics.Value(selfmetrics.ResourcePhase, "phase", phase); n < 3 {
 					return fmt.Errorf("%v kinds are %s, want at least 3", n, phase)
 				}
 			}

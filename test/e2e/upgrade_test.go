@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	library "github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/test/audit"
 	"github.com/statefleet/statefleet/test/fleet"
 )
@@ -51,8 +53,7 @@ func buildNextFormat(t *testing.T, _ *setup) {
 // upgradeAndBack upgrades the replicas to the next format and rolls them back, in two steps each, and scales the fleet
 // before, in between and after.
 func upgradeAndBack(t *testing.T, s *setup, _ *audit.Audit) int {
-	s.resize(t, 4) // so that the topology is written by this version
-	s.resize(t, 3)
+	s.resize(t, 4, 3) // so that the topology is written by this version
 	before := s.image(t)
 	t.Log("replica 2 gets the next version")
 	s.setImage(t, nextFormat, 2)
@@ -61,30 +62,22 @@ func upgradeAndBack(t *testing.T, s *setup, _ *audit.Audit) int {
 	t.Log("all get the next version")
 	s.setImage(t, nextFormat, 0)
 	s.settle(t, 3)
-	s.resize(t, 4)
-	s.resize(t, 3)
+	s.resize(t, 4, 3)
 	if !s.record.formats()[format+1] {
 		t.Error("the fleet of the next version wrote no topology in the next format")
 	}
 	t.Log("replicas 1 and 2 go back")
 	s.setImage(t, before, 1)
 	s.waitForMixed(t, 3)
-	if s.processesThatLogged("newer version") == 0 {
+	if !slices.ContainsFunc(s.kubelet.Processes(), func(p *fleet.Replica) bool { return strings.Contains(p.Log(), "newer version") }) {
 		t.Error("no replica of this version logged that the topology has a newer version")
 	}
 	s.resizeMixed(t, 3, 4)
 	t.Log("all go back")
 	s.setImage(t, before, 0)
 	s.settle(t, 3)
-	s.resize(t, 4)
-	s.resize(t, 2)
+	s.resize(t, 4, 2)
 	return 2
-}
-
-func (s *setup) resize(t *testing.T, n int) {
-	t.Helper()
-	s.scale(t, n)
-	s.settle(t, n)
 }
 
 // resizeMixed scales a fleet of two versions to n and back. The fleet may switch to n, or wait until all replicas have
@@ -93,15 +86,11 @@ func (s *setup) resizeMixed(t *testing.T, before, n int) {
 	t.Helper()
 	began := time.Now()
 	s.scale(t, n)
-	for time.Since(began) < mixedSwitchTimeout {
-		if s.checkMixed(t.Context(), n) == nil {
-			t.Logf("a fleet of two versions has switched to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
-			break
-		}
-		time.Sleep(10 * fleet.Tick)
-	}
-	if s.checkMixed(t.Context(), n) != nil {
-		t.Logf("a fleet of two versions has not switched to %d: %v", n, s.checkMixed(t.Context(), n))
+	err := library.Until(t.Context(), mixedSwitchTimeout, "the fleet has switched", func(ctx context.Context) error { return s.checkFleet(ctx, n, true) })
+	if err == nil {
+		t.Logf("a fleet of two versions has switched to %d in %s", n, time.Since(began).Round(100*time.Millisecond))
+	} else {
+		t.Logf("a fleet of two versions has not switched to %d: %v", n, err)
 	}
 	s.scale(t, before)
 	s.waitForMixed(t, before)
@@ -110,34 +99,8 @@ func (s *setup) resizeMixed(t *testing.T, before, n int) {
 // waitForMixed waits until a fleet of n replicas of two versions serves n shards and is complete.
 func (s *setup) waitForMixed(t *testing.T, n int) {
 	t.Helper()
-	fleet.Eventually(t, fmt.Sprintf("a fleet of %d with two versions", n), func(ctx context.Context) error { return s.checkMixed(ctx, n) })
+	fleet.Eventually(t, fmt.Sprintf("a fleet of %d with two versions", n), func(ctx context.Context) error { return s.checkFleet(ctx, n, true) })
 	s.waitForCompleteness(t)
-}
-
-func (s *setup) checkMixed(ctx context.Context, n int) error {
-	running := s.kubelet.Running()
-	if len(running) != n {
-		return fmt.Errorf("%d replicas run, want %d", len(running), n)
-	}
-	for _, r := range running {
-		self, err := r.SelfMetrics(ctx)
-		if err != nil {
-			return err
-		}
-		if active, _ := self.Sum("statefleet_topology_active_shards", nil); int(active) != n {
-			return fmt.Errorf("%s serves %v shards, want %d", r.Pod, active, n)
-		}
-	}
-	set, err := s.cluster.Client().AppsV1().StatefulSets(namespace).Get(ctx, setName, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	partition := int(*set.Spec.UpdateStrategy.RollingUpdate.Partition)
-	if now := set.Status; now.ObservedGeneration != set.Generation || int(now.ReadyReplicas) != n || int(now.Replicas) != n ||
-		int(now.UpdatedReplicas) != n-partition {
-		return fmt.Errorf("%d of %d pods are Ready, %d are updated", now.ReadyReplicas, now.Replicas, now.UpdatedReplicas)
-	}
-	return nil
 }
 
 // setImage gives another image to the replicas with ordinals of at least from.
@@ -157,14 +120,4 @@ func (s *setup) image(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return set.Spec.Template.Spec.Containers[0].Image
-}
-
-// processesThatLogged returns the number of processes that have logged a text.
-func (s *setup) processesThatLogged(text string) (n int) {
-	for _, replica := range s.kubelet.Processes() {
-		if strings.Contains(replica.Log(), text) {
-			n++
-		}
-	}
-	return n
 }

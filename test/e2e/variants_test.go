@@ -5,15 +5,12 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	library "github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/test/controlplane"
-	"github.com/statefleet/statefleet/test/fleet"
 	"github.com/statefleet/statefleet/test/manifest"
 )
 
@@ -124,36 +121,4 @@ func (w *warningList) take() []string {
 	texts := w.texts
 	w.texts = nil
 	return texts
-}
-
-// installKinds installs stand-ins for the kinds of the Prometheus Operator, and a kind that the chart's values expose.
-// They accept any spec, because the tests that render the chart check the types of fields.
-func installKinds(t *testing.T, cluster *controlplane.Cluster) {
-	t.Helper()
-	applier, err := manifest.NewApplier(cluster.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for kind, group := range map[string]string{
-		"PodMonitor": "monitoring.coreos.com", "ServiceMonitor": "monitoring.coreos.com", "PrometheusRule": "monitoring.coreos.com",
-		"Widget": "example.org",
-	} {
-		if _, err := applier.Apply(t.Context(), manifest.Definition(group, kind)); err != nil {
-			t.Fatal(err)
-		}
-		fleet.Eventually(t, "the API server serves "+kind, func(ctx context.Context) error {
-			return cluster.Client().Discovery().RESTClient().Get().AbsPath("/apis/" + group + "/v1/" + strings.ToLower(kind) + "s").Do(ctx).Error()
-		})
-	}
-	widget := &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "example.org/v1", "kind": "Widget", "metadata": map[string]any{"namespace": "default", "name": "one"},
-		"status": map[string]any{"ready": true},
-	}}
-	fleet.Eventually(t, "the new kinds are discovered", func(ctx context.Context) error {
-		applier, err := manifest.NewApplier(cluster.Config())
-		if err == nil {
-			_, err = applier.Apply(ctx, widget)
-		}
-		return err
-	})
 }

@@ -17,40 +17,28 @@ const warmReplicas = 3
 
 // warmRestartScenarios returns scenarios that restart replicas with a saved state.
 func warmRestartScenarios() []scenario {
-	variant := variant{name: "saves its state", savesState: true}
+	warm := func(sc scenario, read string, restart func(t *testing.T, s *setup, a *audit.Audit)) scenario {
+		sc.replicas, sc.standby, sc.variant = warmReplicas, true, variant{name: "saves its state", savesState: true}
+		sc.before, sc.atLeast = saveStates, effects{moved: 300, started: warmReplicas}
+		sc.act = func(t *testing.T, s *setup, a *audit.Audit) int {
+			restart(t, s, a)
+			s.settle(t, warmReplicas)
+			s.checkStateReads(t, read)
+			return warmReplicas
+		}
+		return sc
+	}
 	return []scenario{
-		{
-			name: "rollout-warm", replicas: warmReplicas, standby: true, variant: variant, replaces: true, short: true,
-			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *setup, a *audit.Audit) int {
-				rollout(t, s, a)
+		warm(scenario{name: "rollout-warm", replaces: true, short: true}, "loaded",
+			func(t *testing.T, s *setup, a *audit.Audit) { rollout(t, s, a) }),
+		warm(scenario{name: "kill-9-warm"}, "loaded", func(t *testing.T, s *setup, a *audit.Audit) { killEach(t, s, a) }),
+		warm(scenario{name: "snapshot-corrupt"}, "damaged", func(t *testing.T, s *setup, a *audit.Audit) {
+			for ordinal := range warmReplicas {
+				s.damageState(t, ordinal)
+				s.kill(t, a, ordinal)
 				s.settle(t, warmReplicas)
-				s.checkStateReads(t, "loaded")
-				return warmReplicas
-			},
-		},
-		{
-			name: "kill-9-warm", replicas: warmReplicas, standby: true, variant: variant,
-			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *setup, a *audit.Audit) int {
-				killEach(t, s, a)
-				s.checkStateReads(t, "loaded")
-				return warmReplicas
-			},
-		},
-		{
-			name: "snapshot-corrupt", replicas: warmReplicas, standby: true, variant: variant,
-			before: saveStates, atLeast: effects{moved: 300, started: warmReplicas},
-			act: func(t *testing.T, s *setup, a *audit.Audit) int {
-				for ordinal := range warmReplicas {
-					s.damageState(t, ordinal)
-					s.kill(t, a, ordinal)
-					s.settle(t, warmReplicas)
-				}
-				s.checkStateReads(t, "damaged")
-				return warmReplicas
-			},
-		},
+			}
+		}),
 	}
 }
 
@@ -67,10 +55,7 @@ func restoreWarmScenario() scenario {
 		atLeast: effects{moved: 300, started: warmReplicas, versionBack: true},
 		before: func(t *testing.T, s *setup) {
 			restore = s.backUp(t, warmReplicas)
-			for _, n := range []int{5, warmReplicas} { // the cluster changes, and the topology with it
-				s.scale(t, n)
-				s.settle(t, n)
-			}
+			s.resize(t, 5, warmReplicas) // the cluster changes, and the topology with it
 			saveStates(t, s)
 		},
 		act: func(t *testing.T, s *setup, a *audit.Audit) int {

@@ -7,7 +7,6 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -121,19 +120,6 @@ func (r *Replica) Scrape(t testing.TB) exposition.Exposition {
 		t.Fatal(err)
 	}
 	return metrics
-}
-
-// UnionOf scrapes all replicas and returns the union of their expositions.
-func UnionOf(ctx context.Context, replicas []*Replica) (exposition.Exposition, error) {
-	all := make([]exposition.Exposition, 0, len(replicas))
-	for i, replica := range replicas {
-		metrics, err := replica.Metrics(ctx)
-		if err != nil {
-			return exposition.Exposition{}, fmt.Errorf("replica %d: %w", i, err)
-		}
-		all = append(all, metrics)
-	}
-	return exposition.Union(all...)
 }
 
 // Eventually calls try until it returns nil. It fails the test with the last error if that takes longer than DefaultTimeout.

@@ -35,19 +35,19 @@ const (
 	podsPerJob  = 10
 )
 
+// seed is that of the simulated cluster.
+const seed = 1
+
 // options are the flags.
 type options struct {
-	binary            *string
-	arguments         string
-	pods, jobs, nodes int
-	replicas, to      int
-	events            float64
-	byServer, standby bool
-	parts             []string
-	seed              uint64
+	binary       *string
+	pods         int
+	replicas, to int
+	events       float64
+	byServer     bool
+	parts        []string
 
 	warm, window, hold    time.Duration
-	drain                 time.Duration
 	results, name, commit string
 }
 
@@ -56,25 +56,18 @@ func Commands(app *kingpin.Application) []command.Command {
 	c, o := app.Command("limits", "Measure a fleet at the limits of Kubernetes, and audit it while it changes."),
 		new(options)
 	o.binary = command.Binary(c)
-	c.Flag("args", "Additional arguments of the replicas.").StringVar(&o.arguments)
 	c.Flag("pods", "Pods in the simulated cluster, those of jobs included; other objects in proportion.").
 		Default("150000").IntVar(&o.pods)
-	c.Flag("jobs", "Jobs, each with one of the pods. -1: a tenth of the pods.").Default("-1").IntVar(&o.jobs)
-	c.Flag("nodes", "Nodes. -1: one for 30 pods.").Default("-1").IntVar(&o.nodes)
 	c.Flag("replicas", "Replicas of the fleet.").Default("8").IntVar(&o.replicas)
 	c.Flag("to", "Replicas to scale to, and back again.").Default("12").IntVar(&o.to)
 	c.Flag("events-per-second", "Changes of objects per second.").Default("1000").Float64Var(&o.events)
 	c.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.byServer)
-	c.Flag("standby", "Run the fleet with --shard.standby.").BoolVar(&o.standby)
 	c.Flag("part", "Part to measure after the start, repeatable. Default: all.").
 		EnumsVar(&o.parts, partSteady, partScale, partRestarts)
 	c.Flag("warm", "Time before the steady state is measured. Blocks are compressed a minute after a change.").
 		Default("75s").DurationVar(&o.warm)
 	c.Flag("window", "Duration of the measurement of the steady state.").Default("40s").DurationVar(&o.window)
 	c.Flag("hold", "Pause before, between and after changes of the fleet.").Default("10s").DurationVar(&o.hold)
-	c.Flag("drain-timeout", "--drain-timeout of the replicas. On few cores, lists of added objects take long.").
-		Default("5m").DurationVar(&o.drain)
-	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("name", "Name of the result files. Default: such as limits-150k.").StringVar(&o.name)
 	c.Flag("commit", "Commit to name in the results.").StringVar(&o.commit)
@@ -82,25 +75,16 @@ func Commands(app *kingpin.Application) []command.Command {
 }
 
 func (o *options) check() error {
-	if o.jobs < 0 {
-		o.jobs = o.pods / podsPerJob
-	}
-	if o.nodes < 0 {
-		o.nodes = max(1, o.pods/podsPerNode)
-	}
 	if o.name == "" {
 		o.name = "limits-" + report.Thousands(o.pods)
 		if o.byServer {
 			o.name += "-server-sharding"
 		}
 	}
-	if o.jobs >= o.pods {
-		return fmt.Errorf("--jobs must be less than --pods, got %d", o.jobs)
-	}
 	if o.to <= o.replicas && o.measures(partScale) {
 		return fmt.Errorf("--to must be more than --replicas, got %d", o.to)
 	}
-	return cmp.Or(command.AtLeast("pods", 10, o.pods), command.AtLeast("nodes", 1, o.nodes),
+	return cmp.Or(command.AtLeast("pods", podsPerNode, o.pods),
 		command.AtLeast("replicas", 1, o.replicas), command.AtLeast("events-per-second", 0, o.events),
 		command.AtLeast("window", 0.1, o.window.Seconds()))
 }
@@ -111,22 +95,26 @@ func (o *options) measures(part string) bool {
 
 // spec describes the cluster. Scale gets the number of pods without those of jobs, because it adds one for each job.
 func (o *options) spec() generator.Spec {
-	spec := generator.Scale(o.pods - o.jobs)
-	spec.Seed, spec.Jobs, spec.Nodes = o.seed, o.jobs, o.nodes
+	spec := generator.Scale(o.pods - o.jobs())
+	spec.Seed, spec.Jobs, spec.Nodes = seed, o.jobs(), o.nodes()
 	return spec
 }
+
+func (o *options) jobs() int { return o.pods / podsPerJob }
+
+func (o *options) nodes() int { return o.pods / podsPerNode }
 
 // churn describes the changes of objects. Half of the events are status updates of pods. The other half belongs to jobs
 // that are created, run and deleted, with ten events for each job.
 func (o *options) churn() generator.Churn {
-	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: o.seed + 7}
+	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: seed + 7}
 }
 
 // load is the input of the estimate.
 func (o *options) load(c capacity.Costs, events float64) capacity.Load {
 	return capacity.Load{
-		Kinds:  c.ScaleFromPods(map[string]int{"pods": o.pods, "jobs": o.jobs, "nodes": o.nodes}, capacity.DefaultKinds()),
-		Events: events, Interval: o.window, RawBytes: rawBytes, ServerSharded: o.byServer, Standby: o.standby,
+		Kinds:  c.ScaleFromPods(map[string]int{"pods": o.pods, "jobs": o.jobs(), "nodes": o.nodes()}, capacity.DefaultKinds()),
+		Events: events, Interval: o.window, RawBytes: rawBytes, ServerSharded: o.byServer,
 	}
 }
 
@@ -186,7 +174,7 @@ type findings struct {
 
 func (s *setup) findings() findings {
 	return findings{
-		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs, Nodes: s.nodes,
+		Conditions: report.Observe(s.commit, s.cluster), Churn: s.churn(), Pods: s.pods, Jobs: s.jobs(), Nodes: s.nodes(),
 		Runs: []fit.Run{s.fitRun}, Rows: s.rows, Audits: s.audited,
 	}
 }

@@ -83,11 +83,9 @@ func TestSmallFleetIsMeasured(t *testing.T) {
 
 func TestValuesThatCannotBeMeasuredAreRefused(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--jobs must be less than --pods, got 20":   {"--pods=20", "--jobs=20"},
 		"--to must be more than --replicas, got 8":  {"--to=8"},
 		"--replicas must be at least 1, got 0":      {"--replicas=0"},
-		"--nodes must be at least 1, got 0":         {"--nodes=0"},
-		"--pods must be at least 10, got 5":         {"--pods=5"},
+		"--pods must be at least 30, got 5":         {"--pods=5"},
 		`enum value must be one of steady,scale,re`: {"--part=other"},
 	} {
 		if status, _, stderr := run(t.Context(), args...); status != command.Usage || !strings.Contains(stderr, want) {

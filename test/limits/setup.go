@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,9 @@ const (
 	// keptEvents is how many bytes of events the simulated API server keeps for each resource. Like a real one, it keeps
 	// those of more than a minute, at 1,000 events per second.
 	keptEvents = 1 << 30
+
+	// drainTimeout is --drain-timeout of the replicas. On few cores, lists of added objects take long.
+	drainTimeout = 5 * time.Minute
 
 	// graceMargin is how much longer the grace period of a pod is than --drain-timeout, as in the manifests.
 	graceMargin = 30 * time.Second
@@ -59,7 +61,7 @@ func newSetup(o *options, costs capacity.Costs, progress io.Writer) (s *setup, e
 		}
 	}()
 	began := time.Now()
-	s.cluster = simulator.New(simulator.Options{Seed: o.seed, LogEvents: 1 << 20})
+	s.cluster = simulator.New(simulator.Options{Seed: seed, LogEvents: 1 << 20})
 	s.cluster.KeepEvents(keptEvents)
 	if err := s.cluster.Populate(o.spec().Objects()); err != nil {
 		return s, err
@@ -95,12 +97,8 @@ func (s *setup) kubeconfig(ordinal int) string {
 // distort some of the measurements.
 func (s *setup) command(more ...string) fleet.Command {
 	c := append(fleet.On(*s.binary, "--kubeconfig={{.Kubeconfig}}", "--consistency.check-interval=0",
-		"--drain-timeout="+s.drain.String()),
-		installation.Flags()...)
-	if s.standby {
-		c = append(c, "--shard.standby")
-	}
-	return append(append(c, strings.Fields(s.arguments)...), more...)
+		"--drain-timeout="+drainTimeout.String()), installation.Flags()...)
+	return append(c, more...)
 }
 
 // snapshotFlag returns the flag with which replicas save their state.

@@ -22,7 +22,7 @@ const (
 func (s *setup) start(ctx context.Context) (err error) {
 	began := time.Now()
 	s.fleet, err = fleet.Start(fleet.Options{Command: s.command(), Kubeconfig: s.kubeconfig, Shards: s.replicas,
-		Grace: s.drain + graceMargin,
+		Grace: drainTimeout + graceMargin,
 	})
 	if err != nil {
 		return err

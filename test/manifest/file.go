@@ -34,13 +34,21 @@ func Read(path string) (objects []*unstructured.Unstructured, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
+	if objects, err = Decode(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return objects, nil
+}
+
+// Decode returns the objects of YAML documents in their order.
+func Decode(documents io.Reader) (objects []*unstructured.Unstructured, err error) {
+	for decoder := yaml.NewYAMLOrJSONDecoder(documents, 4096); ; {
 		object := &unstructured.Unstructured{}
 		switch err := decoder.Decode(&object.Object); {
 		case errors.Is(err, io.EOF):
 			return objects, nil
 		case err != nil:
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, err
 		case len(object.Object) > 0:
 			objects = append(objects, object)
 		}

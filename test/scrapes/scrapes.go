@@ -26,6 +26,9 @@ const (
 	withoutZeros = "without"
 )
 
+// seed is that of the simulated cluster.
+const seed = 1
+
 // options are the flags.
 type options struct {
 	binary             *string
@@ -38,7 +41,6 @@ type options struct {
 	interval, duration time.Duration
 	memory             string
 	mostMemory         int64
-	seed               uint64
 
 	results, name, commit string
 }
@@ -63,7 +65,6 @@ func Commands(app *kingpin.Application) []command.Command {
 		DurationVar(&o.duration)
 	c.Flag("most-memory", "Resident memory of Prometheus above which a combination is aborted.").Default("14Gi").
 		StringVar(&o.memory)
-	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("name", "Name of the result files. Default: such as prometheus-20k.").StringVar(&o.name)
 	c.Flag("commit", "Commit to name in the results.").StringVar(&o.commit)
@@ -93,7 +94,7 @@ func (o *options) check() error {
 // churn describes the changes of objects, as in the other measurements: half of the events belong to jobs, with ten
 // events for each job.
 func (o *options) churn() generator.Churn {
-	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: o.seed + 7}
+	return generator.Churn{JobsPerSecond: o.events / 20, StatusUpdatesPerSecond: o.events / 2, Seed: seed + 7}
 }
 
 // combination is one combination of settings to measure.

@@ -39,7 +39,7 @@ func newSetup(o *options, progress io.Writer) (s *setup, err error) {
 		}
 	}()
 	s.cluster, err = generator.NewCluster(o.pods-o.pods/podsPerJob,
-		simulator.Options{Seed: o.seed, LogEvents: 1 << 20, ShardSelector: true})
+		simulator.Options{Seed: seed, LogEvents: 1 << 20, ShardSelector: true})
 	if err != nil {
 		return s, err
 	}
