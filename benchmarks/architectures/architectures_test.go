@@ -13,12 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
-	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/exposition"
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
@@ -164,20 +162,4 @@ func TestAgeOfACount(t *testing.T) {
 	if next := h.next(); next != firstRestarts+3 {
 		t.Errorf("got next count %d, want %d", next, firstRestarts+3)
 	}
-}
-
-func TestUsage(t *testing.T) {
-	f := func(want int, message string, args ...string) {
-		t.Helper()
-		var stdout, stderr bytes.Buffer
-		code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands)
-		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
-		}
-	}
-	f(0, "--jobs-per-second", "architectures", "--help")
-	f(2, "--nonsense", "architectures", "--nonsense")
-	f(2, "--pods", "architectures", "--pods=0")
-	f(2, "--refresh", "exporter", "--as=registry", "--kubeconfig=x", "--port=1", "--refresh=0s")
-	f(1, "no-such-file", "exporter", "--as=registry", "--kubeconfig=/no-such-file", "--port=1")
 }

@@ -4,10 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/alecthomas/kingpin/v2"
-
-	"github.com/statefleet/statefleet/benchmarks/command"
 )
 
 const output = `goos: linux
@@ -62,16 +58,4 @@ func TestCompare(t *testing.T) {
 	f("gone", counts{"a": 0}, counts{}, []string{"a: no longer measured"}, nil)
 	f("new", counts{}, counts{"a": 0}, []string{"a: not in the baseline"}, nil)
 	f("less", counts{"a": 10}, counts{"a": 5}, nil, []string{"a: 5, was 10; make bench-baseline updates the baseline"})
-}
-
-func TestUsage(t *testing.T) {
-	f := func(want int, message string, args ...string) {
-		t.Helper()
-		var stdout, stderr strings.Builder
-		if code := command.Run(t.Context(), kingpin.New("benchmarks", ""), args, &stdout, &stderr, Commands); code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
-		}
-	}
-	f(0, "--baseline", "guard", "--help")
-	f(2, "--nonsense", "guard", "--nonsense")
 }

@@ -277,32 +277,3 @@ func TestErrorHasTheOutputOfAnExporterThatEnds(t *testing.T) {
 		t.Errorf("got exit code %d, want %d and the output of the exporter: %s", code, command.Failure, &stderr)
 	}
 }
-
-func TestExitCodes(t *testing.T) {
-	f := func(want int, message string, args ...string) {
-		t.Helper()
-		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), args, &stdout, &stderr)
-		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
-		}
-	}
-	f(command.OK, "--churn-scrapes", "targets", "--help")
-	f(command.Usage, "--nonsense", "targets", "--nonsense")
-	f(command.Usage, "--pods", "targets", "--pods=0")
-	f(command.Usage, "--starts", "targets", "--starts=0")
-	f(command.Usage, "--other", "compare")
-	f(command.Usage, "--rounds", "compare", "--other=x", "--rounds=0")
-	f(command.Usage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
-	f(command.Usage, "--args", "fleet", "--args={{.Nothing}}")
-	f(command.Usage, "--shards", "fleet", "--shards=0")
-	f(command.Usage, "--only", "fleet", "--only=2")
-	f(command.Usage, "--window", "fleet", "--window=0s")
-	f(command.Usage, "--at-rest", "fleet", "--at-rest=0s")
-	f(command.Usage, "--size", "curve", "--fleet=1", "--name=x")
-	f(command.Usage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
-	f(command.Usage, "--rate", "rates", "--rate=-1", "--name=x")
-	f(command.Usage, "--every", "fleet", "--every=-1s")
-	f(command.Usage, "--fleet", "fleets", "--fleet=0")
-	f(command.Failure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
-}
