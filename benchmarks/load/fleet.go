@@ -118,7 +118,7 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sessions []*
 	}
 	for i, b := range benches {
 		c, during := o.churn, events
-		c.Seed = o.seed + 7 + uint64(i)
+		c.Seed = seed + 7 + uint64(i)
 		events = func(ctx context.Context) error { return c.During(ctx, b.cluster, during) }
 	}
 	if err := events(ctx); err != nil {
@@ -147,7 +147,7 @@ func (b *bench) eventRates(ctx context.Context) error {
 	}
 	var runs []fit.Run
 	for i, rate := range b.rates {
-		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: seed + 20 + uint64(i)}
 		err := c.During(ctx, b.cluster, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, b.window/5); err != nil {
 				return err
