@@ -176,6 +176,22 @@ type findings struct {
 	Runs       []fit.Run        `json:",omitempty"`
 }
 
+func (f *findings) add(column string, figures report.Figures) {
+	f.Columns, f.Figures = append(f.Columns, column), append(f.Figures, figures)
+}
+
+// finishRatios compares the medians of runs of two kinds, whose names are the columns.
+func (b *bench) finishRatios(name, what string, columns [2]string, runs [2][]report.Figures) error {
+	var f findings
+	for i, column := range columns {
+		f.add(column, report.MedianOf(measure.Measures(), runs[i]))
+	}
+	var text strings.Builder
+	head := [4]string{fmt.Sprintf("%s %d", what, b.rounds), columns[0], columns[1], "ratio"}
+	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
+	return b.finish(name+"-"+report.Thousands(b.pods), text.String(), f)
+}
+
 // finish prints the conditions and text, the tables in Markdown. It saves them and f under name, unless name is empty.
 func (b *bench) finish(name, text string, f findings) error {
 	f.Conditions, f.Churn = report.Observe(b.commit, b.cluster), b.churn

@@ -22,9 +22,10 @@ func (b *bench) fleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := findings{Columns: []string{"sum"}, Figures: []report.Figures{s.Sum()}}
+	var f findings
+	f.add("sum", s.Sum())
 	for i, shard := range s.Figures {
-		f.Columns, f.Figures = append(f.Columns, fmt.Sprint("shard ", i)), append(f.Figures, shard)
+		f.add(fmt.Sprint("shard ", i), shard)
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
@@ -49,14 +50,7 @@ func (b *bench) compare(ctx context.Context) error {
 			runs[i] = append(runs[i], s.Sum())
 		}
 	}
-	f := findings{Columns: []string{exporters[0].Name, exporters[1].Name}}
-	for _, r := range runs {
-		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
-	}
-	var text strings.Builder
-	head := [4]string{fmt.Sprintf("median of %d", b.rounds), f.Columns[0], f.Columns[1], "ratio"}
-	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
-	return b.finish("compare-"+report.Thousands(b.pods), text.String(), f)
+	return b.finishRatios("compare", "median of", [2]string{exporters[0].Name, exporters[1].Name}, runs)
 }
 
 // curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that

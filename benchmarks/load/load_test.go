@@ -233,12 +233,15 @@ func TestComparisonHasRatios(t *testing.T) {
 }
 
 // complete returns an outcome in which every figure is 1.
-func complete() *outcome {
-	f := report.Figures{}
-	for _, m := range measure.Measures() {
-		f[m.Name] = 1
+func complete() outcome {
+	all := outcome{}
+	for _, column := range columns() {
+		all[column] = report.Figures{}
+		for _, m := range measure.Measures() {
+			all[column][m.Name] = 1
+		}
 	}
-	return &outcome{starts: []report.Figures{f, f, f, f}, one: f, quarter: f, foreign: f}
+	return all
 }
 
 // TestTargetsHaveTheirLimits checks limits for a machine with two cores.
