@@ -66,7 +66,6 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 type pressure struct {
 	*options
 	out     io.Writer
-	dir     string
 	cluster *simulator.Cluster
 	url     string
 	group   controlGroup
@@ -78,10 +77,6 @@ func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressur
 	if p.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: 1}); err != nil {
 		return err
 	}
-	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(p.dir) }()
 	values := make([]string, hostileSeries)
 	for i := range values {
 		values[i] = fmt.Sprintf(`"key-%d":%d`, i, i)
@@ -199,7 +194,12 @@ func overLimit(self exposition.Exposition) float64 {
 
 // custom creates a custom resource with more text than its kind may have.
 func (p *pressure) custom(ctx context.Context) error {
-	config := filepath.Join(p.dir, "widgets.yaml")
+	dir, err := os.MkdirTemp("", "statefleet-pressure-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	config := filepath.Join(dir, "widgets.yaml")
 	if err := os.WriteFile(config, []byte(widgets.Config), 0o600); err != nil {
 		return err
 	}
