@@ -25,11 +25,10 @@ import (
 
 // options holds the values of the flags of architectures.
 type options struct {
-	binary                       *string
-	commit, results, docs        string
-	pods, scrapes                int
-	settle, every, follow, churn time.Duration
-	jobs                         float64
+	binary                *string
+	commit, results, docs string
+	pods                  int
+	settle, follow, churn time.Duration
 }
 
 // Commands registers the subcommand architectures, and a hidden subcommand that runs an exporter other than
@@ -41,12 +40,9 @@ func Commands(app *kingpin.Application) []command.Command {
 	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
 	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("docs", "File in which the table is updated; default: none.").StringVar(&o.docs)
-	c.Flag("scrapes", "Minimum number of scrapes of which a figure is the mean.").Default("5").IntVar(&o.scrapes)
 	c.Flag("follow", "Time for which the age of values is measured, for each exporter.").Default("25s").DurationVar(&o.follow)
 	c.Flag("settle", "Time at rest before memory is read.").Default("75s").DurationVar(&o.settle)
-	c.Flag("every", "Time between two scrapes before memory is read.").Default("5s").DurationVar(&o.every)
 	c.Flag("churn", "Time for which Jobs are created and deleted.").Default("30s").DurationVar(&o.churn)
-	c.Flag("jobs-per-second", "Jobs created and deleted each second.").Default("50").Float64Var(&o.jobs)
 
 	e := app.Command("exporter", "Run an exporter that architectures compares with statefleet.").Hidden()
 	x := new(exporter)
@@ -63,9 +59,8 @@ func Commands(app *kingpin.Application) []command.Command {
 }
 
 func (o *options) check() error {
-	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("scrapes", 1, o.scrapes),
-		command.AtLeast("follow", 1e-3, o.follow.Seconds()), command.AtLeast("churn", 1e-3, o.churn.Seconds()),
-		command.AtLeast("every", 1e-3, o.every.Seconds()))
+	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("follow", 1e-3, o.follow.Seconds()),
+		command.AtLeast("churn", 1e-3, o.churn.Seconds()))
 }
 
 func compared(self, binary string) []measure.Exporter {
@@ -106,7 +101,7 @@ func (o *options) run(ctx context.Context, out, progress io.Writer) error {
 		return err
 	}
 	f := findings{
-		Conditions: report.Observe(o.commit, cluster), JobsPerSecond: o.jobs, ChurnSeconds: o.churn.Seconds(), EventsPerSecond: m.events,
+		Conditions: report.Observe(o.commit, cluster), JobsPerSecond: jobsPerSecond, ChurnSeconds: o.churn.Seconds(), EventsPerSecond: m.events,
 	}
 	for _, s := range m.subjects {
 		f.Columns, f.Figures = append(f.Columns, s.Name), append(f.Figures, s.Figures[0])

@@ -107,14 +107,14 @@ func (m *measurement) rest(ctx context.Context) error {
 	if _, err := m.during(measure.IdleCPU, func() error { return fleet.Pause(ctx, m.settle) }); err != nil {
 		return err
 	}
-	const scrapes = 3
+	const scrapes, every = 3, 5 * time.Second
 	for range scrapes { // an exporter in use needs memory for scrapes
 		for _, s := range m.subjects {
 			if _, err := s.Fleet.Replicas[0].Scrape(ctx, "gzip"); err != nil {
 				return err
 			}
 		}
-		if err := fleet.Pause(ctx, m.every); err != nil {
+		if err := fleet.Pause(ctx, every); err != nil {
 			return err
 		}
 	}
@@ -136,10 +136,10 @@ func (m *measurement) rest(ctx context.Context) error {
 
 // scrape measures sequential scrapes.
 func (m *measurement) scrape(ctx context.Context, s *subject) error {
-	const atLeast = 2 * time.Second // the kernel counts CPU in steps of 10 ms
+	const atLeast, scrapes = 2 * time.Second, 5 // the kernel counts CPU in steps of 10 ms
 	n := 0
 	w, err := s.During(func() error {
-		for start := time.Now(); n < m.scrapes || time.Since(start) < atLeast; n++ {
+		for start := time.Now(); n < scrapes || time.Since(start) < atLeast; n++ {
 			if _, err := s.Fleet.Replicas[0].Scrape(ctx, "gzip"); err != nil {
 				return err
 			}
@@ -233,12 +233,14 @@ func (s *subject) sampleAge(ctx context.Context, h *history) error {
 	return nil
 }
 
+const jobsPerSecond = 50
+
 // growth creates and deletes many Jobs, and counts the series that remain of them.
 func (m *measurement) growth(ctx context.Context) error {
 	w, err := m.during(busyCPU, func() error {
 		churning, cancel := context.WithTimeout(ctx, m.churn)
 		defer cancel()
-		c := generator.Churn{JobsPerSecond: m.jobs, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
+		c := generator.Churn{JobsPerSecond: jobsPerSecond, JobRuns: 2 * time.Second, JobStays: 12 * time.Second, Tidy: true, Seed: 3}
 		return c.Run(churning, m.cluster)
 	})
 	if err != nil {

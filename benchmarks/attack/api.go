@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/statefleet/statefleet/benchmarks/widgets"
@@ -33,21 +33,8 @@ func newAPI(next http.Handler) *api {
 
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
-	case strings.HasSuffix(path, "/tokenreviews"):
-		a.reviews.Add(1)
-		review(w, r, func(sent runtime.Object) (answer any) {
-			t, _ := sent.(*authenticationv1.TokenReview)
-			status := authenticationv1.TokenReviewStatus{Audiences: t.Spec.Audiences}
-			if status.Authenticated = t.Spec.Token == honestToken; status.Authenticated {
-				status.User.Username = honestToken
-			}
-			return map[string]any{"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": status}
-		})
-	case strings.HasSuffix(path, "/subjectaccessreviews"):
-		review(w, r, func(runtime.Object) any {
-			return map[string]any{"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
-				"status": map[string]any{"allowed": true}}
-		})
+	case strings.HasSuffix(path, "reviews"):
+		a.review(w, r)
 	case a.failing.Load() && strings.HasSuffix(path, "/configmaps"):
 		a.failed.Add(1)
 		growingError(w)
@@ -56,19 +43,31 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// review decodes a review from protobuf or JSON, and responds in JSON.
-func review(w http.ResponseWriter, r *http.Request, answer func(runtime.Object) any) {
+// review decodes a review of a token or of access from protobuf or JSON, and responds in JSON. The one honest token may
+// do everything.
+func (a *api) review(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
-	if err == nil {
-		var sent runtime.Object
-		if sent, _, err = scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil); err == nil {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusCreated)
-			_ = json.NewEncoder(w).Encode(answer(sent)) // fails only if the client has disconnected
-			return
-		}
+	if err != nil {
+		return // the client has disconnected
 	}
-	http.Error(w, err.Error(), http.StatusBadRequest)
+	sent, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	switch review := sent.(type) {
+	case *authenticationv1.TokenReview:
+		a.reviews.Add(1)
+		review.Status.Audiences = review.Spec.Audiences
+		if review.Spec.Token == honestToken {
+			review.Status.Authenticated, review.Status.User.Username = true, honestToken
+		}
+	case *authorizationv1.SubjectAccessReview:
+		review.Status.Allowed = true
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	_ = json.NewEncoder(w).Encode(sent) // fails only if the client has disconnected
 }
 
 // growingError sends an error whose body has 4 MB compressed and 4 GB decompressed.

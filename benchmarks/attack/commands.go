@@ -21,7 +21,6 @@ type options struct {
 	binary *string
 	pods   int
 	each   time.Duration
-	memory uint64 // MiB
 	only   *regexp.Regexp
 	brief  bool // no attack lasts longer than --each, and there are fewer connections
 }
@@ -39,12 +38,10 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 	o := &options{binary: command.Binary(c)}
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("2000").IntVar(&o.pods)
 	c.Flag("each", "Duration of each attack. Attacks that take longer to have an effect last longer.").Default("10s").DurationVar(&o.each)
-	c.Flag("memory", "Maximum resident memory of the process, in MiB.").Default("512").Uint64Var(&o.memory)
 	c.Flag("only", "Run only the attacks whose name this regular expression matches.").Default("").RegexpVar(&o.only)
 	return c, o
 }
 
 func (o *options) check() error {
-	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("memory", 1, o.memory),
-		command.AtLeast("each", 1, o.each.Seconds()))
+	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("each", 1, o.each.Seconds()))
 }

@@ -20,38 +20,23 @@ type quantity struct {
 	quiet    bool                                          // modelled without events
 }
 
-func memory() quantity {
-	return quantity{"Resident memory at rest, MiB", func(r fit.Run) float64 { return r.Memory / mebi },
-		func(one capacity.Replica, n float64) float64 { return n * one.Memory / mebi }, true}
-}
-
-func start() quantity {
-	return quantity{"CPU until all is served, s", func(r fit.Run) float64 { return r.SyncCPU },
-		func(one capacity.Replica, n float64) float64 { return n * one.StartCPU.Seconds() }, true}
-}
-
-func scrape() quantity {
-	return quantity{"CPU of a gzip scrape, nothing changed, ms", func(r fit.Run) float64 { return r.ScrapeCPU * 1e3 },
-		func(one capacity.Replica, n float64) float64 { return n * one.ScrapeCPU.Seconds() * 1e3 }, true}
-}
-
-func event(c capacity.Costs) quantity {
-	return quantity{"CPU for an event of the cluster, µs", func(r fit.Run) float64 { return (r.CPU - r.Idle) / max(r.Events, 1) * 1e6 },
-		func(one capacity.Replica, n float64) float64 {
-			return n * (one.CPU - c.Process.Idle.Seconds()) / drawnEvents * 1e6
-		}, false}
-}
-
-func traffic() quantity {
-	return quantity{"Traffic for an event of the cluster, kB", func(r fit.Run) float64 { return r.EventBytes / max(r.Events, 1) / 1e3 },
-		func(one capacity.Replica, n float64) float64 { return n * one.EventBytes / drawnEvents / 1e3 }, false}
-}
-
 // drawnEvents is the number of events per second in the measurements.
 const drawnEvents = 400
 
 // figures returns all drawings by the names of their files.
 func figures(c capacity.Costs, runs []fit.Run) map[string]figure {
+	memory := quantity{"Resident memory at rest, MiB", func(r fit.Run) float64 { return r.Memory / mebi },
+		func(one capacity.Replica, n float64) float64 { return n * one.Memory / mebi }, true}
+	start := quantity{"CPU until all is served, s", func(r fit.Run) float64 { return r.SyncCPU },
+		func(one capacity.Replica, n float64) float64 { return n * one.StartCPU.Seconds() }, true}
+	scrape := quantity{"CPU of a gzip scrape, nothing changed, ms", func(r fit.Run) float64 { return r.ScrapeCPU * 1e3 },
+		func(one capacity.Replica, n float64) float64 { return n * one.ScrapeCPU.Seconds() * 1e3 }, true}
+	event := quantity{"CPU for an event of the cluster, µs", func(r fit.Run) float64 { return (r.CPU - r.Idle) / max(r.Events, 1) * 1e6 },
+		func(one capacity.Replica, n float64) float64 {
+			return n * (one.CPU - c.Process.Idle.Seconds()) / drawnEvents * 1e6
+		}, false}
+	traffic := quantity{"Traffic for an event of the cluster, kB", func(r fit.Run) float64 { return r.EventBytes / max(r.Events, 1) / 1e3 },
+		func(one capacity.Replica, n float64) float64 { return n * one.EventBytes / drawnEvents / 1e3 }, false}
 	single := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Shards != 1 })
 	rates := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Running == 0 })
 	pods := 0 // of the largest cluster with several shards
@@ -63,12 +48,12 @@ func figures(c capacity.Costs, runs []fit.Run) map[string]figure {
 	divided := slices.DeleteFunc(slices.Clone(runs), func(r fit.Run) bool { return r.Pods != pods || r.Running > 0 })
 	all := map[string]figure{}
 	size := figure{title: "One replica, by the size of the cluster"}
-	for _, q := range []quantity{memory(), start(), scrape(), event(c)} {
+	for _, q := range []quantity{memory, start, scrape, event} {
 		size.panels = append(size.panels, bySize(c, single, q))
 	}
 	all["curve-size"] = size
 	shards := figure{title: fmt.Sprintf("All shards together, %s pods, by the number of shards", report.Thousands(pods))}
-	for _, q := range []quantity{event(c), traffic(), start(), memory()} {
+	for _, q := range []quantity{event, traffic, start, memory} {
 		shards.panels = append(shards.panels, byShards(c, divided, pods, q))
 	}
 	all["curve-shards"] = shards

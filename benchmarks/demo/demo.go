@@ -25,8 +25,7 @@ type options struct {
 	shards, further int
 	pods, port      int
 	churn           generator.Churn
-	seed            uint64
-	every, duration time.Duration
+	every           time.Duration
 	companion       Companion
 }
 
@@ -52,9 +51,7 @@ func (o *options) flags(c *kingpin.CmdClause) {
 	c.Flag("port", "Main port of the first shard; its telemetry port and the ports of the other shards follow.").Default("18080").IntVar(&o.port)
 	c.Flag("jobs-per-second", "Jobs created, run and deleted each second.").Default("5").Float64Var(&o.churn.JobsPerSecond)
 	c.Flag("updates-per-second", "Status updates of pods each second.").Default("50").Float64Var(&o.churn.StatusUpdatesPerSecond)
-	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("every", "Time between two tables.").Default("5s").DurationVar(&o.every)
-	c.Flag("duration", "Time after which the demo ends; 0 means that it runs until Ctrl-C.").Default("0").DurationVar(&o.duration)
 }
 
 func (o *options) check() error {
@@ -63,14 +60,9 @@ func (o *options) check() error {
 }
 
 func (o *options) run(ctx context.Context, out, _ io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	if o.duration > 0 {
-		time.AfterFunc(o.duration, cancel)
-	}
 	o.announce(out)
 	start := time.Now()
-	cluster, err := generator.NewCluster(o.pods, simulator.Options{Seed: o.seed, ShardSelector: true})
+	cluster, err := generator.NewCluster(o.pods, simulator.Options{Seed: 1, ShardSelector: true})
 	if err != nil {
 		return err
 	}
@@ -100,7 +92,7 @@ func (o *options) run(ctx context.Context, out, _ io.Writer) error {
 		return err
 	}
 	v := view{options: o, cluster: cluster, fleet: f, install: install, requests: requests, out: out, start: start}
-	o.churn.Seed = o.seed
+	o.churn.Seed = 1
 	return o.churn.During(ctx, cluster, v.loop)
 }
 

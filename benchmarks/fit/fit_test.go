@@ -10,13 +10,10 @@ import (
 
 // syntheticRun returns the run of a fleet with exactly these costs.
 func syntheticRun(c capacity.Costs, pods, shards int, serverSharded bool) Run {
-	l := capacity.Load{
-		Kinds:  c.ScaleFromPods(map[string]int{podsKind: pods}, capacity.DefaultKinds()),
-		Events: 400, RawBytes: 32 << 20, ServerSharded: serverSharded,
-	}
-	rest := l
-	rest.Events = 0
-	one, still, n := c.Replica(l, shards), c.Replica(rest, shards), float64(shards)
+	l := load(c, map[string]int{podsKind: pods}, serverSharded)
+	still, n := c.Replica(l, shards), float64(shards)
+	l.Events = 400
+	one := c.Replica(l, shards)
 	return Run{
 		Pods: pods, Shards: shards, ServerSharded: serverSharded, Objects: l.Total().Objects,
 		Series: n * one.Series, Text: n * one.Text, Gzip: n * one.Gzip,

@@ -44,29 +44,6 @@ func (c counts) read(output io.Reader) error {
 	return lines.Err()
 }
 
-// String returns the counts in the format of the baseline, one count per line.
-func (c counts) String() string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(c)) {
-		fmt.Fprintf(&b, "%s %s\n", name, strconv.FormatFloat(c[name], 'f', -1, 64))
-	}
-	return b.String()
-}
-
-func parseCounts(r io.Reader) (counts, error) {
-	c := counts{}
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		at := strings.LastIndexByte(lines.Text(), ' ')
-		value, err := strconv.ParseFloat(lines.Text()[at+1:], 64)
-		if err != nil || at < 0 {
-			return nil, fmt.Errorf("line %d must be a name and a number, got %q", n, lines.Text())
-		}
-		c[lines.Text()[:at]] = value
-	}
-	return c, lines.Err()
-}
-
 // tolerance is the factor by which a count may grow.
 const tolerance = 1.1
 

@@ -5,6 +5,7 @@ package guard
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -19,7 +20,7 @@ import (
 // Commands registers the subcommand guard.
 func Commands(app *kingpin.Application) []command.Command {
 	c := app.Command("guard", "Compare allocations and bytes per object of the Go benchmarks with a baseline.")
-	baseline := c.Flag("baseline", "File with the baseline.").Default("benchmarks/guard/baseline.txt").String()
+	baseline := c.Flag("baseline", "File with the baseline.").Default("benchmarks/guard/baseline.json").String()
 	update := c.Flag("update", "Write the baseline instead of comparing with it.").Bool()
 	return []command.Command{{Clause: c, Run: func(ctx context.Context, out, progress io.Writer) error {
 		return guard(ctx, *baseline, *update, out, progress)
@@ -58,15 +59,18 @@ func guard(ctx context.Context, baseline string, update bool, stdout, stderr io.
 		}
 	}
 	if update {
-		return os.WriteFile(baseline, []byte(now.String()), 0o644)
+		text, err := json.MarshalIndent(now, "", "  ")
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(baseline, append(text, '\n'), 0o644)
 	}
-	file, err := os.Open(baseline)
+	text, err := os.ReadFile(baseline)
 	if err != nil {
 		return fmt.Errorf("--baseline: %w", err)
 	}
-	defer func() { _ = file.Close() }()
-	before, err := parseCounts(file)
-	if err != nil {
+	var before counts
+	if err := json.Unmarshal(text, &before); err != nil {
 		return fmt.Errorf("--baseline: %w", err)
 	}
 	regressions, remarks := before.compare(now)

@@ -16,6 +16,8 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
+const seed = 1 // of the simulated cluster; churns have seeds above it
+
 // bench is a simulated cluster on which exporters are measured.
 type bench struct {
 	*options
@@ -34,7 +36,7 @@ func (o *options) newBench(pods int, out, progress io.Writer) (*bench, error) {
 func (b *bench) generate(pods int) (err error) {
 	start := time.Now()
 	b.touchSeed = 0
-	if b.cluster, err = generator.NewCluster(pods, simulator.Options{Seed: b.seed, LogEvents: 1 << 20}); err != nil {
+	if b.cluster, err = generator.NewCluster(pods, simulator.Options{Seed: seed, LogEvents: 1 << 20}); err != nil {
 		return err
 	}
 	debug.FreeOSMemory()
@@ -131,7 +133,7 @@ func (b *bench) settled() step {
 func (b *bench) churned(scrapes int) step {
 	return step{"churn", func(ctx context.Context, s *measure.Session) error {
 		c := b.churn
-		c.Seed = b.seed + 7
+		c.Seed = seed + 7
 		return c.During(ctx, b.cluster, func(ctx context.Context) error {
 			err := fleet.Pause(ctx, b.warm)
 			if err == nil {
@@ -155,7 +157,7 @@ func (b *bench) foreign() step {
 		if err := s.Idle(ctx, b.window/6); err != nil {
 			return err
 		}
-		c := generator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: b.seed + 8}
+		c := generator.Churn{StatusUpdatesPerSecond: 10 * b.churn.StatusUpdatesPerSecond, Seed: seed + 8}
 		return c.During(ctx, b.cluster, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, b.window/10); err != nil {
 				return err
@@ -174,13 +176,29 @@ type findings struct {
 	Runs       []fit.Run        `json:",omitempty"`
 }
 
+func (f *findings) add(column string, figures report.Figures) {
+	f.Columns, f.Figures = append(f.Columns, column), append(f.Figures, figures)
+}
+
+// finishRatios compares the medians of runs of two kinds, whose names are the columns.
+func (b *bench) finishRatios(name, what string, columns [2]string, runs [2][]report.Figures) error {
+	var f findings
+	for i, column := range columns {
+		f.add(column, report.MedianOf(measure.Measures(), runs[i]))
+	}
+	var text strings.Builder
+	head := [4]string{fmt.Sprintf("%s %d", what, b.rounds), columns[0], columns[1], "ratio"}
+	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
+	return b.finish(name+"-"+report.Thousands(b.pods), text.String(), f)
+}
+
 // finish prints the conditions and text, the tables in Markdown. It saves them and f under name, unless name is empty.
 func (b *bench) finish(name, text string, f findings) error {
 	f.Conditions, f.Churn = report.Observe(b.commit, b.cluster), b.churn
 	var md strings.Builder
 	f.Conditions.Write(&md)
-	_, _ = fmt.Fprintf(&md, "Churn: %g jobs, %g status updates and %g heartbeats a second.\n\n%s\n",
-		b.churn.JobsPerSecond, b.churn.StatusUpdatesPerSecond, b.churn.HeartbeatsPerSecond, text)
+	_, _ = fmt.Fprintf(&md, "Churn: %g jobs and %g status updates a second.\n\n%s\n",
+		b.churn.JobsPerSecond, b.churn.StatusUpdatesPerSecond, text)
 	if _, err := io.WriteString(b.out, md.String()); err != nil || name == "" {
 		return err
 	}

@@ -22,9 +22,10 @@ func (b *bench) fleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f := findings{Columns: []string{"sum"}, Figures: []report.Figures{s.Sum()}}
+	var f findings
+	f.add("sum", s.Sum())
 	for i, shard := range s.Figures {
-		f.Columns, f.Figures = append(f.Columns, fmt.Sprint("shard ", i)), append(f.Figures, shard)
+		f.add(fmt.Sprint("shard ", i), shard)
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
@@ -49,14 +50,7 @@ func (b *bench) compare(ctx context.Context) error {
 			runs[i] = append(runs[i], s.Sum())
 		}
 	}
-	f := findings{Columns: []string{exporters[0].Name, exporters[1].Name}}
-	for _, r := range runs {
-		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
-	}
-	var text strings.Builder
-	head := [4]string{fmt.Sprintf("median of %d", b.rounds), f.Columns[0], f.Columns[1], "ratio"}
-	report.WriteRatios(&text, measure.Measures(), head, f.Figures[0], f.Figures[1])
-	return b.finish("compare-"+report.Thousands(b.pods), text.String(), f)
+	return b.finishRatios("compare", "median of", [2]string{exporters[0].Name, exporters[1].Name}, runs)
 }
 
 // curve measures fleets of several sizes on clusters of several sizes. All fleets run at the same time, so that
@@ -118,7 +112,7 @@ func (o *options) sideBySide(ctx context.Context, benches []*bench, sessions []*
 	}
 	for i, b := range benches {
 		c, during := o.churn, events
-		c.Seed = o.seed + 7 + uint64(i)
+		c.Seed = seed + 7 + uint64(i)
 		events = func(ctx context.Context) error { return c.During(ctx, b.cluster, during) }
 	}
 	if err := events(ctx); err != nil {
@@ -147,7 +141,7 @@ func (b *bench) eventRates(ctx context.Context) error {
 	}
 	var runs []fit.Run
 	for i, rate := range b.rates {
-		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: b.seed + 20 + uint64(i)}
+		c := generator.Churn{StatusUpdatesPerSecond: float64(rate), Seed: seed + 20 + uint64(i)}
 		err := c.During(ctx, b.cluster, func(ctx context.Context) error {
 			if err := fleet.Pause(ctx, b.window/5); err != nil {
 				return err

@@ -36,7 +36,7 @@ func (b *bench) fleetTable(ctx context.Context) error {
 		if s.ByServer {
 			name += ", by the server"
 		}
-		f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, s.Sum())
+		f.add(name, s.Sum())
 	}
 	var text strings.Builder
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)

@@ -26,7 +26,6 @@ type options struct {
 	otherReady           string
 	results, commit      string
 	pods, shards, only   int
-	seed                 uint64
 	byServer             bool
 	parts                []string // see allParts
 	starts, rounds       int
@@ -89,7 +88,6 @@ func register(c *kingpin.CmdClause, run func(*bench, context.Context) error) (co
 	c.Flag("results", "Directory for the results.").Default("benchmarks/results").StringVar(&o.results)
 	c.Flag("commit", "Name of the commit in the results.").StringVar(&o.commit)
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("20000").IntVar(&o.pods)
-	c.Flag("seed", "Seed of the simulated cluster.").Default("1").Uint64Var(&o.seed)
 	c.Flag("server-sharding", "Let the simulated API server honour the shard selector.").BoolVar(&o.byServer)
 	c.Flag("scrapes", "Number of gzip scrapes of an unchanged store; a quarter as many are without gzip.").Default("20").IntVar(&o.scrapes)
 	c.Flag("churn-scrapes", "Number of scrapes under churn.").Default("3").IntVar(&o.churnScrape)
@@ -102,8 +100,6 @@ func register(c *kingpin.CmdClause, run func(*bench, context.Context) error) (co
 	c.Flag("touch-rate", "Objects changed each second for scrapes after a change.").Default("5000").Float64Var(&o.touchRate)
 	c.Flag("jobs-per-second", "Jobs created, run and deleted each second of churn.").Default("20").Float64Var(&o.churn.JobsPerSecond)
 	c.Flag("updates-per-second", "Status updates of pods each second of churn.").Default("200").Float64Var(&o.churn.StatusUpdatesPerSecond)
-	c.Flag("heartbeats-per-second", "Node leases renewed each second of churn; real nodes renew one in 10 s.").
-		Default("0").Float64Var(&o.churn.HeartbeatsPerSecond)
 	return command.Command{Clause: c, Check: o.check, Run: func(ctx context.Context, out, progress io.Writer) error {
 		b, err := o.newBench(o.pods, out, progress)
 		if err != nil {

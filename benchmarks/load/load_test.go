@@ -17,15 +17,12 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"go.uber.org/goleak"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/statefleet/statefleet/benchmarks/command"
 	"github.com/statefleet/statefleet/benchmarks/fit"
 	"github.com/statefleet/statefleet/benchmarks/measure"
 	"github.com/statefleet/statefleet/benchmarks/report"
-	"github.com/statefleet/statefleet/internal/watch"
 )
 
 // asExporter is the environment variable that makes the test binary act as an exporter, which the tests measure.
@@ -68,11 +65,12 @@ func export(args []string) error {
 	if err != nil {
 		return err
 	}
-	client, err := watch.NewClient(cluster, watch.AcceptBoth)
+	response, err := http.Get(cluster.Host + "/api/v1/pods") //nolint:noctx // the tests end the process
 	if err != nil {
 		return err
 	}
-	body, err := listPods(client)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
 	if err != nil {
 		return err
 	}
@@ -84,10 +82,6 @@ func export(args []string) error {
 	})
 	server := &http.Server{Addr: fmt.Sprintf("127.0.0.1:%d", *port), ReadHeaderTimeout: time.Second}
 	return server.ListenAndServe()
-}
-
-func listPods(client rest.Interface) ([]byte, error) {
-	return client.Get().AbsPath("/api", corev1.SchemeGroupVersion.Version, "pods").DoRaw(context.Background())
 }
 
 // short returns flags with which a measurement of a small cluster takes seconds.
@@ -160,7 +154,8 @@ func TestCurveHasARunOfEachFleet(t *testing.T) {
 
 func TestStartsWithAndWithoutSavedStateAreCompared(t *testing.T) {
 	stdout, _, _ := measured(t, "restarts", "--rounds=1")
-	if want := "| sync, CPU "; !strings.Contains(stdout, want) {
+	// CPU comes in steps of 10 ms, so the exporter of the tests may have none.
+	if want := "| bytes from the API server until then "; !strings.Contains(stdout, want) {
 		t.Errorf("output does not have %q:\n%s", want, stdout)
 	}
 }
@@ -233,12 +228,15 @@ func TestComparisonHasRatios(t *testing.T) {
 }
 
 // complete returns an outcome in which every figure is 1.
-func complete() *outcome {
-	f := report.Figures{}
-	for _, m := range measure.Measures() {
-		f[m.Name] = 1
+func complete() outcome {
+	all := outcome{}
+	for _, column := range columns() {
+		all[column] = report.Figures{}
+		for _, m := range measure.Measures() {
+			all[column][m.Name] = 1
+		}
 	}
-	return &outcome{starts: []report.Figures{f, f, f, f}, one: f, quarter: f, foreign: f}
+	return all
 }
 
 // TestTargetsHaveTheirLimits checks limits for a machine with two cores.
@@ -276,33 +274,4 @@ func TestErrorHasTheOutputOfAnExporterThatEnds(t *testing.T) {
 	if code := run(t.Context(), args, &stdout, &stderr); code != command.Failure || !strings.Contains(stderr.String(), "no-such-flag") {
 		t.Errorf("got exit code %d, want %d and the output of the exporter: %s", code, command.Failure, &stderr)
 	}
-}
-
-func TestExitCodes(t *testing.T) {
-	f := func(want int, message string, args ...string) {
-		t.Helper()
-		var stdout, stderr bytes.Buffer
-		code := run(t.Context(), args, &stdout, &stderr)
-		if code != want || !strings.Contains(stdout.String()+stderr.String(), message) {
-			t.Errorf("%q: got exit code %d, want %d and a message with %q\n%s%s", args, code, want, message, &stdout, &stderr)
-		}
-	}
-	f(command.OK, "--churn-scrapes", "targets", "--help")
-	f(command.Usage, "--nonsense", "targets", "--nonsense")
-	f(command.Usage, "--pods", "targets", "--pods=0")
-	f(command.Usage, "--starts", "targets", "--starts=0")
-	f(command.Usage, "--other", "compare")
-	f(command.Usage, "--rounds", "compare", "--other=x", "--rounds=0")
-	f(command.Usage, "--other-args", "compare", "--other=x", "--other-args={{.Nothing}}")
-	f(command.Usage, "--args", "fleet", "--args={{.Nothing}}")
-	f(command.Usage, "--shards", "fleet", "--shards=0")
-	f(command.Usage, "--only", "fleet", "--only=2")
-	f(command.Usage, "--window", "fleet", "--window=0s")
-	f(command.Usage, "--at-rest", "fleet", "--at-rest=0s")
-	f(command.Usage, "--size", "curve", "--fleet=1", "--name=x")
-	f(command.Usage, "--fleet", "curve", "--size=1", "--fleet=0", "--name=x")
-	f(command.Usage, "--rate", "rates", "--rate=-1", "--name=x")
-	f(command.Usage, "--every", "fleet", "--every=-1s")
-	f(command.Usage, "--fleet", "fleets", "--fleet=0")
-	f(command.Failure, "/no/such/binary", "fleet", "--pods=1", "--binary=/no/such/binary")
 }

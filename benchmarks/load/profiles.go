@@ -30,7 +30,7 @@ func (b *bench) profiles(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", file, err)
 			}
 			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-			f.Columns, f.Figures = append(f.Columns, name+", "+zeros+" samples of value 0"), append(f.Figures, figures)
+			f.add(name+", "+zeros+" samples of value 0", figures)
 			_, _ = fmt.Fprintf(&text, "| %s | %s | %.0f k | %.0f MB | %.1f MB |\n", name, zeros, figures[measure.Series]/1e3,
 				figures[measure.Identity+measure.Body], figures[measure.Unchanged+measure.Body])
 		}

@@ -2,9 +2,7 @@ package load
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"strings"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/measure"
@@ -20,16 +18,9 @@ func (b *bench) restarts(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		runs[0], runs[1] = append(runs[0], cold), append(runs[1], warm)
+		runs[0], runs[1] = append(runs[0], warm), append(runs[1], cold)
 	}
-	f := findings{Columns: []string{"cold", "warm"}}
-	for _, r := range runs {
-		f.Figures = append(f.Figures, report.MedianOf(measure.Measures(), r))
-	}
-	var text strings.Builder
-	head := [4]string{fmt.Sprintf("start, median of %d", b.rounds), "warm", "cold", "ratio"}
-	report.WriteRatios(&text, measure.Measures(), head, f.Figures[1], f.Figures[0])
-	return b.finish("restarts-"+report.Thousands(b.pods), text.String(), f)
+	return b.finishRatios("restarts", "start, median of", [2]string{"warm", "cold"}, runs)
 }
 
 // restart starts a replica without a saved state, stops it, and starts it again with its saved state.

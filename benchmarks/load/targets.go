@@ -23,50 +23,45 @@ const (
 
 func allParts() []string { return []string{partStarts, partForeign, partQuarter, partChurn, partOne} }
 
-// startKind is a kind of start that has a target.
-type startKind struct {
-	name     string
-	shards   int
-	byServer bool // the API server leaves out the objects of other shards
-}
-
-// Indexes of startKinds and of outcome.starts.
+// Columns of figures. A start has its own columns, because its figures are medians of several starts.
 const (
-	startOne = iota
-	startQuarter
-	startEighth
-	startEighthByServer
+	columnOne           = "one"
+	columnQuarter       = "1 of 4"
+	columnForeign       = "1 of 256" // see foreignShards
+	startOne            = "start of one"
+	startQuarter        = "start of 1 of 4"
+	startEighth         = "start of 1 of 8"
+	startEighthByServer = "start of 1 of 8, by the server"
 )
 
-func startKinds() []startKind {
-	return []startKind{{"one", 1, false}, {"1 of 4", 4, false}, {"1 of 8", 8, false}, {"1 of 8, by the server", 8, true}}
+// columns returns all columns, in the order of the table.
+func columns() []string {
+	return []string{columnOne, columnQuarter, startOne, startQuarter, startEighth, startEighthByServer, columnForeign}
 }
 
-// outcome holds the figures of all parts; those of a part that was not measured are nil.
-type outcome struct {
-	starts                []report.Figures // median figures of each of startKinds
-	floor                 []float64        // CPU seconds of [measure.Floor], one for each round of starts
-	one, quarter, foreign report.Figures
-}
+// outcome maps columns to their figures. Columns of a part that was not measured are absent.
+type outcome map[string]report.Figures
 
 // targets measures all figures that have a target.
 func (b *bench) targets(ctx context.Context) error {
-	var found outcome
+	found := outcome{}
+	var floor []float64
 	if b.includes(partStarts) {
-		if err := b.measureStarts(ctx, &found); err != nil {
+		var err error
+		if floor, err = b.measureStarts(ctx, found); err != nil {
 			return err
 		}
 	}
 	for _, part := range []struct {
 		name   string
 		shards int
-		to     *report.Figures
+		column string
 		steps  []step
 	}{
-		{partForeign, foreignShards, &found.foreign, []step{b.foreign()}},
-		{partQuarter, 4, &found.quarter, []step{b.settled(), b.churned(0)}},
-		{partChurn, 1, &found.one, []step{b.churned(0)}},
-		{partOne, 1, &found.one, b.all()},
+		{partForeign, foreignShards, columnForeign, []step{b.foreign()}},
+		{partQuarter, 4, columnQuarter, []step{b.settled(), b.churned(0)}},
+		{partChurn, 1, columnOne, []step{b.churned(0)}},
+		{partOne, 1, columnOne, b.all()},
 	} {
 		if !b.includes(part.name) {
 			continue
@@ -75,52 +70,41 @@ func (b *bench) targets(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		*part.to = s.Sum()
+		found[part.column] = s.Sum()
 	}
-	return b.finishTargets(found)
+	return b.finishTargets(found, floor)
 }
 
-// measureStarts measures starts of all kinds alternately, and the floor.
-func (b *bench) measureStarts(ctx context.Context, to *outcome) error {
-	kinds := startKinds()
-	runs := make([][]report.Figures, len(kinds))
+// measureStarts measures starts of all kinds alternately, and returns the CPU seconds of [measure.Floor] in each round.
+func (b *bench) measureStarts(ctx context.Context, found outcome) (floor []float64, err error) {
+	runs := map[string][]report.Figures{}
 	for range b.starts {
-		floor, err := measure.Floor(ctx, b.cluster)
+		cpu, err := measure.Floor(ctx, b.cluster)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		b.logf("reading all lists and dropping them: %.3f CPU-s", floor)
-		to.floor = append(to.floor, floor)
-		for i, kind := range kinds {
-			s, err := b.open(ctx, b.exporter, kind.shards, 1, b.byServer || kind.byServer)
+		b.logf("reading all lists and dropping them: %.3f CPU-s", cpu)
+		floor = append(floor, cpu)
+		for _, start := range []struct {
+			column   string
+			shards   int
+			byServer bool // the API server leaves out the objects of other shards
+		}{{startOne, 1, false}, {startQuarter, 4, false}, {startEighth, 8, false}, {startEighthByServer, 8, true}} {
+			s, err := b.open(ctx, b.exporter, start.shards, 1, b.byServer || start.byServer)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			runs[i] = append(runs[i], s.Sum())
+			runs[start.column] = append(runs[start.column], s.Sum())
 			s.Close()
 		}
 	}
-	for _, r := range runs {
-		to.starts = append(to.starts, report.MedianOf(measure.Measures(), r))
+	for column, r := range runs {
+		found[column] = report.MedianOf(measure.Measures(), r)
 	}
-	return nil
+	return floor, nil
 }
 
-func (b *bench) finishTargets(found outcome) error {
-	f := findings{}
-	add := func(name string, of report.Figures) {
-		if of != nil {
-			f.Columns, f.Figures = append(f.Columns, name), append(f.Figures, of)
-		}
-	}
-	add("one", found.one)
-	add("1 of 4", found.quarter)
-	if found.starts != nil {
-		for i, kind := range startKinds() {
-			add("start of "+kind.name, found.starts[i])
-		}
-	}
-	add(fmt.Sprint("1 of ", foreignShards), found.foreign)
+func (b *bench) finishTargets(found outcome, floor []float64) error {
 	var text strings.Builder
 	rows := [][]string{{"figure", "value", "target", "met"}}
 	met := 0
@@ -134,10 +118,16 @@ func (b *bench) finishTargets(found outcome) error {
 	}
 	report.Table(&text, rows)
 	_, _ = fmt.Fprintf(&text, "\n%d of %d targets met.\n", met, len(rows)-1)
-	if found.starts != nil {
-		_, _ = fmt.Fprintf(&text, "Reading all lists and dropping them takes %s ms of CPU.\n", report.Number(report.Median(found.floor)*1e3))
+	if floor != nil {
+		_, _ = fmt.Fprintf(&text, "Reading all lists and dropping them takes %s ms of CPU.\n", report.Number(report.Median(floor)*1e3))
 	}
 	_, _ = fmt.Fprintln(&text)
+	f := findings{}
+	for _, column := range columns() {
+		if figures, ok := found[column]; ok {
+			f.add(column, figures)
+		}
+	}
 	report.WriteFigures(&text, measure.Measures(), f.Columns, f.Figures)
 	if len(b.parts) > 0 {
 		return b.finish("", text.String(), f) // incomplete results are not saved
@@ -167,7 +157,7 @@ func (l limit) of(pods int) float64 {
 }
 
 // judge returns the targets of all figures that were measured.
-func (o *outcome) judge(pods int) (all []target) {
+func (o outcome) judge(pods int) (all []target) {
 	row := func(name, unit string, value float64, l limit) {
 		all = append(all, target{name, unit, value, l.of(pods)})
 	}
@@ -176,7 +166,7 @@ func (o *outcome) judge(pods int) (all []target) {
 			row(figure, unit, v, l)
 		}
 	}
-	one := o.one
+	one := o[columnOne]
 	of(one, measure.Unchanged+measure.CPU, "ms", limit{52, 310})
 	of(one, measure.Unchanged+measure.Median, "ms", limit{60, 300})
 	of(one, measure.OnePercent+measure.CPU, "ms", limit{173, 1033})
@@ -191,8 +181,8 @@ func (o *outcome) judge(pods int) (all []target) {
 		of(one, measure.Peak, "MiB", limit{183, 799})
 		row("resident memory, peak over at rest", "times", one[measure.Peak]/rest, limit{1.3, 0})
 	}
-	if o.starts != nil {
-		cpu := func(kind int) float64 { return max(o.starts[kind][measure.SyncCPU], 0.01) } // the kernel counts CPU in steps of 10 ms
+	if _, ok := o[startOne]; ok {
+		cpu := func(column string) float64 { return max(o[column][measure.SyncCPU], 0.01) } // the kernel counts CPU in steps of 10 ms
 		eighth := cpu(startOne) / 8
 		row("first sync, one: CPU", "CPU-s", cpu(startOne), limit{2.72, 25.6})
 		row("first sync, 1 of 4: CPU", "CPU-s", cpu(startQuarter), limit{0.633, 3.33})
@@ -200,7 +190,7 @@ func (o *outcome) judge(pods int) (all []target) {
 		row("first sync, 1 of 8 over an eighth of one, the API server shards: CPU", "times", cpu(startEighthByServer)/eighth, limit{1.25, 0})
 	}
 	of(one, measure.EventCPU, "us", limit{60, 0})
-	if cpu, ok := o.foreign[measure.EventCPU]; ok {
+	if cpu, ok := o[columnForeign][measure.EventCPU]; ok {
 		row("CPU for an event of another shard", "us", cpu, limit{6, 0})
 	}
 	return all

@@ -14,11 +14,10 @@ const (
 	RestPSS   = "proportional memory, at rest"
 	ChurnPSS  = "proportional memory, end of churn"
 
-	Series      = "series"
-	Events      = "events of the cluster"
-	EventCPU    = "CPU for an event of the cluster"
-	EventBytes  = "bytes from the API server for an event of the cluster"
-	IntervalCPU = "all CPU from one scrape to the next, churn"
+	Series     = "series"
+	Events     = "events of the cluster"
+	EventCPU   = "CPU for an event of the cluster"
+	EventBytes = "bytes from the API server for an event of the cluster"
 )
 
 // Kinds of scrapes, which are prefixes of the names of their figures.
@@ -33,9 +32,7 @@ const (
 
 // Figures of a kind of scrapes, which are suffixes of their names.
 const (
-	Least     = ", min"
 	Median    = ", median"
-	P99       = ", p99"
 	CPU       = ", CPU"
 	Body      = ", body"
 	ChangeCPU = ", CPU of the change"
@@ -49,14 +46,10 @@ func Measures() []report.Measure {
 		{Name: RestPSS, Unit: "MiB"}, {Name: ChurnPSS, Unit: "MiB"},
 	}
 	for _, kind := range []string{Unchanged, OnePercent, Statuses, Replaced, Churning, Identity} {
-		for _, end := range []string{Least, Median, P99} {
-			all = append(all, report.Measure{Name: kind + end, Unit: "ms", Longest: true})
-		}
-		all = append(all, report.Measure{Name: kind + CPU, Unit: "ms"}, report.Measure{Name: kind + Body, Unit: "MB"},
-			report.Measure{Name: kind + ChangeCPU, Unit: "ms"})
+		all = append(all, report.Measure{Name: kind + Median, Unit: "ms", Longest: true}, report.Measure{Name: kind + CPU, Unit: "ms"},
+			report.Measure{Name: kind + Body, Unit: "MB"}, report.Measure{Name: kind + ChangeCPU, Unit: "ms"})
 	}
 	return append(all,
 		report.Measure{Name: Series}, report.Measure{Name: Events, Unit: "/s", Longest: true},
-		report.Measure{Name: EventCPU, Unit: "us"}, report.Measure{Name: EventBytes, Unit: "kB"},
-		report.Measure{Name: IntervalCPU, Unit: "ms"})
+		report.Measure{Name: EventCPU, Unit: "us"}, report.Measure{Name: EventBytes, Unit: "kB"})
 }

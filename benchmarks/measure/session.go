@@ -165,25 +165,19 @@ const (
 // moment at which that began. So the figures include the work that a program does after it reports ready.
 func (s *Session) waitIdle(ctx context.Context, d time.Duration) (reading, error) {
 	last, err := s.read()
-	first, idle := last, time.Duration(0)
-	for err == nil && idle < d {
-		if err := fleet.Pause(ctx, sampleInterval); err != nil {
-			return last, err
+	first := last
+	for idle := time.Duration(0); err == nil && idle < d; {
+		if err = fleet.Pause(ctx, sampleInterval); err != nil {
+			break
 		}
 		var now reading
 		if now, err = s.read(); err != nil {
 			break
 		}
-		if err = s.Fleet.Ended(); err != nil {
-			break
-		}
 		if now.idleSince(last) && s.ready(ctx) {
-			if idle == 0 {
-				first = last
-			}
 			idle += sampleInterval
 		} else {
-			idle = 0
+			first, idle = now, 0
 		}
 		last = now
 	}

@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
@@ -95,9 +94,11 @@ func (s *Session) scrapeUnchanged(ctx context.Context, kind, encoding string, n 
 		if _, err := r.Scrape(ctx, encoding); err != nil {
 			return err
 		}
-		found, err := scrape(ctx, r, encoding, n, nil)
-		if err != nil {
-			return err
+		var found scrapes
+		for range n {
+			if err := found.scrape(ctx, r, encoding); err != nil {
+				return err
+			}
 		}
 		found.put(s.Figures[i], kind)
 	}
@@ -110,8 +111,9 @@ func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.D
 	s.Cluster.KeepEvents(burstLog)
 	defer s.Cluster.KeepEvents(0)
 	for i, r := range s.Fleet.Replicas {
+		var found scrapes
 		changing := time.Duration(0)
-		found, err := scrape(ctx, r, "gzip", n, func() error {
+		for range n {
 			before, err := r.Usage()
 			if err != nil {
 				return err
@@ -121,13 +123,13 @@ func (s *Session) Changed(ctx context.Context, kind string, n int, atRest time.D
 				return err
 			}
 			after, err := s.waitIdle(ctx, atRest)
-			if err == nil {
-				changing += after.usage[i].CPU - before.CPU
+			if err != nil {
+				return err
 			}
-			return err
-		})
-		if err != nil {
-			return err
+			changing += after.usage[i].CPU - before.CPU
+			if err := found.scrape(ctx, r, "gzip"); err != nil {
+				return err
+			}
 		}
 		found.put(s.Figures[i], kind)
 		s.Figures[i][kind+ChangeCPU] = changing.Seconds() * ms / float64(n)
@@ -147,13 +149,9 @@ func (s *Session) ChurnScrapes(ctx context.Context, n int, every time.Duration) 
 				return err
 			}
 			for i, r := range s.Fleet.Replicas {
-				one, err := scrape(ctx, r, "gzip", 1, nil)
-				if err != nil {
+				if err := all[i].scrape(ctx, r, "gzip"); err != nil {
 					return err
 				}
-				all[i].times = append(all[i].times, one.times...)
-				all[i].cpu += one.cpu
-				all[i].last = one.last
 			}
 		}
 		return nil
@@ -164,58 +162,41 @@ func (s *Session) ChurnScrapes(ctx context.Context, n int, every time.Duration) 
 	for i, f := range s.Figures {
 		all[i].cpu = max(w.CPU[i]-f[EventCPU]/1e6*w.Events, all[i].cpu)
 		all[i].put(f, Churning)
-		f[IntervalCPU] = w.CPU[i] * ms / float64(n)
 	}
 	return nil
 }
 
 // scrapes holds the measurements of scrapes of one kind.
 type scrapes struct {
-	times []time.Duration
-	cpu   float64 // seconds, sum of all scrapes
+	times []float64 // ms
+	cpu   float64   // seconds, sum of all scrapes
 	last  fleet.Scrape
 }
 
-// scrape measures n scrapes. It calls before ahead of each one, and does not count the cost of that.
-func scrape(ctx context.Context, r *fleet.Replica, encoding string, n int, before func() error) (all scrapes, err error) {
-	for range n {
-		if before != nil {
-			if err := before(); err != nil {
-				return all, err
-			}
-		}
-		used, err := r.Usage()
-		if err != nil {
-			return all, err
-		}
-		if all.last, err = r.Scrape(ctx, encoding); err != nil {
-			return all, err
-		}
-		now, err := r.Usage()
-		if err != nil {
-			return all, err
-		}
-		all.times = append(all.times, all.last.Took)
-		all.cpu += (now.CPU - used.CPU).Seconds()
+// scrape measures one more scrape.
+func (s *scrapes) scrape(ctx context.Context, r *fleet.Replica, encoding string) error {
+	before, err := r.Usage()
+	if err != nil {
+		return err
 	}
-	return all, nil
+	if s.last, err = r.Scrape(ctx, encoding); err != nil {
+		return err
+	}
+	after, err := r.Usage()
+	if err != nil {
+		return err
+	}
+	s.times = append(s.times, s.last.Took.Seconds()*ms)
+	s.cpu += (after.CPU - before.CPU).Seconds()
+	return nil
 }
 
 // put sets the figures of a kind of scrapes.
-func (s scrapes) put(f report.Figures, kind string) {
-	sorted := slices.Sorted(slices.Values(s.times))
-	f[kind+Least] = quantile(sorted, 0).Seconds() * ms
-	f[kind+Median] = quantile(sorted, 0.5).Seconds() * ms
-	f[kind+P99] = quantile(sorted, 0.99).Seconds() * ms
-	f[kind+CPU] = s.cpu * ms / float64(len(sorted))
+func (s *scrapes) put(f report.Figures, kind string) {
+	f[kind+Median] = report.Median(s.times)
+	f[kind+CPU] = s.cpu * ms / float64(len(s.times))
 	f[kind+Body] = float64(s.last.Bytes) / mega
 	if s.last.Series > 0 {
 		f[Series] = float64(s.last.Series)
 	}
-}
-
-// quantile returns a quantile of a sorted list that is not empty, by the nearest-rank method.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	rank := int(q*float64(len(sorted)) + 0.999999)
-	return sorted[min(max(rank, 1), len(sorted))-1]
 }

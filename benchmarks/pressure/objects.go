@@ -14,7 +14,10 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
-const manyObjects = "many-objects"
+const (
+	manyObjects = "many-objects" // a namespace with a crowd of ConfigMaps
+	crowd       = 100_000
+)
 
 // objects creates objects as large and as many as a tenant with the right to create objects can make them.
 // It checks that all other objects are still exposed.
@@ -30,7 +33,7 @@ func (p *pressure) objects(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := putHostile(p.cluster, p.crowd); err != nil {
+	if err := putHostile(p.cluster); err != nil {
 		return err
 	}
 	if err := r.settle(ctx); err != nil {
@@ -46,8 +49,8 @@ func (p *pressure) objects(ctx context.Context) error {
 	return r.checkObjects(ctx, before, after, limit)
 }
 
-// putHostile creates three very large pods, and as many ConfigMaps in one namespace as crowd states.
-func putHostile(c *simulator.Cluster, crowd int) error {
+// putHostile creates three very large pods and a crowd of ConfigMaps.
+func putHostile(c *simulator.Cluster) error {
 	labels := map[string]string{}
 	for i := range 10_000 {
 		labels[fmt.Sprintf("label-%d", i)] = "x"
@@ -129,5 +132,5 @@ func (r *replica) checkObjects(ctx context.Context, before, after exposition.Lin
 		return errors.New("objects were left out, but none is counted")
 	}
 	return r.row("objects", "an object of 1.5 MB, a value of 1 MB, 10,000 labels, %d objects in a namespace: a line of %d bytes; "+
-		"%d of %d ConfigMaps were left out and counted, and no other line was lost", r.crowd, longest, exist-held, exist)
+		"%d of %d ConfigMaps were left out and counted, and no other line was lost", crowd, longest, exist-held, exist)
 }

@@ -4,7 +4,6 @@
 package pressure
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -30,23 +29,26 @@ const (
 	// stepTimeout limits each step.
 	stepTimeout = 3 * time.Minute
 
+	// The limit is limitFactor times the memory needed at rest, without files such as the program itself, and at least
+	// minRoom more than that: clients need as much from a small replica as from a large one.
+	limitFactor = 1.3
+	minRoom     = 12 * mebi
+
 	hostileSeries = 5_000
 	widgetBytes   = "64KiB" // --byte-limit for Widgets
 )
 
 // options holds the values of the flags.
 type options struct {
-	binary                       *string
-	pods, crowd, storms, clients int
-	factor                       float64
-	room                         uint64
-	scrape                       time.Duration
+	binary       *string
+	pods, storms int
+	scrape       time.Duration
 }
 
 // Commands registers the subcommand pressure.
 func Commands(app *kingpin.Application) []command.Command {
 	c, o := flags(app)
-	return []command.Command{{Clause: c, Check: o.check, Run: func(ctx context.Context, out, _ io.Writer) error {
+	return []command.Command{{Clause: c, Check: func() error { return command.AtLeast("pods", 1, o.pods) }, Run: func(ctx context.Context, out, _ io.Writer) error {
 		return o.run(ctx, out, (*pressure).scrapes, (*pressure).objects, (*pressure).custom)
 	}}}
 }
@@ -55,27 +57,15 @@ func flags(app *kingpin.Application) (*kingpin.CmdClause, *options) {
 	c := app.Command("pressure", "Run statefleet with little memory against hostile clients and objects.")
 	o := &options{binary: command.Binary(c)}
 	c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("20000").IntVar(&o.pods)
-	c.Flag("crowd", "Objects in the namespace with many objects.").Default("100000").IntVar(&o.crowd)
-	c.Flag("factor", "Memory limit, as a multiple of the memory needed at rest, without files such as the program itself.").
-		Default("1.3").Float64Var(&o.factor)
-	c.Flag("room", "Minimum distance between the limit and the memory needed at rest, in MiB; clients need as much from a small replica as from a large one.").
-		Default("12").Uint64Var(&o.room)
 	c.Flag("storms", "Number of times that everything has to be listed again.").Default("5").IntVar(&o.storms)
-	c.Flag("clients", "Clients that scrape without pause; ten of them never read.").Default("50").IntVar(&o.clients)
 	c.Flag("scrape", "Time for which the clients scrape.").Default("20s").DurationVar(&o.scrape)
 	return c, o
-}
-
-func (o *options) check() error {
-	return cmp.Or(command.AtLeast("pods", 1, o.pods), command.AtLeast("crowd", 1, o.crowd),
-		command.AtLeast("factor", 1.01, o.factor), command.AtLeast("clients", idleClients+1, o.clients))
 }
 
 // pressure is the state of a run.
 type pressure struct {
 	*options
 	out     io.Writer
-	dir     string
 	cluster *simulator.Cluster
 	url     string
 	group   controlGroup
@@ -87,10 +77,6 @@ func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressur
 	if p.cluster, err = generator.NewCluster(o.pods, simulator.Options{Seed: 1}); err != nil {
 		return err
 	}
-	if p.dir, err = os.MkdirTemp("", "statefleet-pressure-"); err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(p.dir) }()
 	values := make([]string, hostileSeries)
 	for i := range values {
 		values[i] = fmt.Sprintf(`"key-%d":%d`, i, i)
@@ -103,7 +89,7 @@ func (o *options) run(ctx context.Context, out io.Writer, parts ...func(*pressur
 	}
 	defer stop()
 	p.printf("%d objects; limit: a control group with %.1f times the memory that is needed at rest, and at least %d MiB more than that.",
-		p.cluster.Len(), o.factor, o.room)
+		p.cluster.Len(), limitFactor, minRoom/mebi)
 	p.printf("%-16s %9s %9s", "", "limit", "peak")
 	for _, part := range parts {
 		if err := p.runPart(ctx, part); err != nil {
@@ -170,7 +156,7 @@ func (p *pressure) startLimited(ctx context.Context, flags ...string) (*replica,
 	if err != nil {
 		return nil, err
 	}
-	return p.start(ctx, max(uint64(p.factor*float64(u.Anonymous)), u.Anonymous+p.room*mebi), flags...)
+	return p.start(ctx, max(uint64(limitFactor*float64(u.Anonymous)), u.Anonymous+minRoom), flags...)
 }
 
 // settle waits until the replica has neither gained nor lost an object, nor received an update, for two seconds.
@@ -208,7 +194,12 @@ func overLimit(self exposition.Exposition) float64 {
 
 // custom creates a custom resource with more text than its kind may have.
 func (p *pressure) custom(ctx context.Context) error {
-	config := filepath.Join(p.dir, "widgets.yaml")
+	dir, err := os.MkdirTemp("", "statefleet-pressure-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	config := filepath.Join(dir, "widgets.yaml")
 	if err := os.WriteFile(config, []byte(widgets.Config), 0o600); err != nil {
 		return err
 	}

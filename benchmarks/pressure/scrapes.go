@@ -16,7 +16,10 @@ import (
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
 
-const idleClients = 10 // clients that send a request and never read the response
+const (
+	clients     = 50 // that scrape without pause
+	idleClients = 10 // of them, which send a request and never read the response
+)
 
 // scrapes starts a process with the limit, makes it list everything several times while the cluster changes,
 // and lets many clients scrape concurrently.
@@ -79,13 +82,13 @@ func (r *replica) scrapeConcurrently(ctx context.Context) error {
 		}
 	}
 	var (
-		clients sync.WaitGroup
+		running sync.WaitGroup
 		mu      sync.Mutex
 		answers = map[int]int{}
 		failed  error
 	)
-	for i := range r.clients - idleClients {
-		clients.Go(func() {
+	for i := range clients - idleClients {
+		running.Go(func() {
 			for ctx.Err() == nil {
 				status, err := r.status(ctx, []string{"gzip", "identity"}[i%2])
 				mu.Lock()
@@ -97,7 +100,7 @@ func (r *replica) scrapeConcurrently(ctx context.Context) error {
 			}
 		})
 	}
-	clients.Wait()
+	running.Wait()
 	if failed != nil {
 		return failed
 	}
@@ -105,7 +108,7 @@ func (r *replica) scrapeConcurrently(ctx context.Context) error {
 		return fmt.Errorf("no scrape succeeded; responses by status: %v", answers)
 	}
 	return r.row("clients", "%d at once, %d of them never read: %d expositions, %d answers with 503 beyond --web.max-requests",
-		r.clients, idleClients, answers[http.StatusOK], answers[http.StatusServiceUnavailable])
+		clients, idleClients, answers[http.StatusOK], answers[http.StatusServiceUnavailable])
 }
 
 // status scrapes and returns the status of the response. A response with 503 is not an error.

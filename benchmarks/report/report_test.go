@@ -71,18 +71,6 @@ func TestSaveMakesBothFiles(t *testing.T) {
 	}
 }
 
-// A cycle that is shorter than the memory would fit into the caches of the CPU.
-func TestChaseGoesThroughAllMemory(t *testing.T) {
-	c, seen := newChase(), map[uint32]bool{}
-	for range c.lines {
-		seen[c.at] = true
-		c.access(1)
-	}
-	if len(seen) != chaseBytes/chaseLine || c.at != 0 {
-		t.Errorf("got a cycle of %d lines that ends at line %d, want %d lines and line 0", len(seen), c.at, chaseBytes/chaseLine)
-	}
-}
-
 func TestFiguresOfShardsAreSummedUp(t *testing.T) {
 	measures := []Measure{{Name: "time", Unit: "s", Longest: true}, {Name: "memory", Unit: "MiB"}, {Name: "series"}}
 	all := Sum(measures, []Figures{{"time": 3, "memory": 1}, {"time": 2, "memory": 5}})
