@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,7 +11,9 @@ import (
 	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
 	metainternalversionvalidation "k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // handler answers HTTP requests and counts what it serves.
@@ -56,8 +59,9 @@ func (h *handler) serve(response *response, r *http.Request) error {
 		response.writeHeader(http.StatusOK, "text/plain; charset=utf-8")
 		_, _ = response.WriteString("ok")
 		return nil
-	case "/version":
-		return response.serveVersion()
+	case "/version": // in JSON regardless of the Accept header
+		response.writeHeader(http.StatusOK, runtime.ContentTypeJSON)
+		return json.NewEncoder(response).Encode(version.Info{Major: "1", Minor: "37", GitVersion: "v1.37.2+simulated"})
 	}
 	encoding, ok := negotiate(h.encodings, r.Header.Get("Accept"))
 	if !ok {
