@@ -229,34 +229,29 @@ func TestShardsAddUpToTheWhole(t *testing.T) {
 	})
 }
 
-func TestShardSelectorIsIgnoredUnlessSwitchedOn(t *testing.T) {
-	c := New(Options{})
-	putPods(t, c, 10)
-	set := serve(t, c, rest.ContentConfig{})
-	for _, text := range []string{lowerHalf, "malformed"} {
-		list := listPods(t, set, "", metav1.ListOptions{ShardSelector: text})
-		if len(list.Items) != 10 || list.ShardInfo != nil {
-			t.Errorf("%s: got %d pods, shardInfo %v, want 10 and none", text, len(list.Items), list.ShardInfo)
-		}
-	}
-}
-
 // Benchmarks measure fleets with and without server-side sharding on the same cluster, so its listeners may differ.
 func TestListenersHonourShardsOrNot(t *testing.T) {
 	c := New(Options{})
 	putPods(t, c, 10)
-	for _, honour := range []bool{true, false} {
-		server, err := c.Serve("")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(server.Stop)
-		server.HonourShards(honour)
-		list := listPods(t, client(t, server, rest.ContentConfig{}), "", metav1.ListOptions{ShardSelector: lowerHalf})
-		if sharded := list.ShardInfo != nil; sharded != honour || honour == (len(list.Items) == 10) {
-			t.Errorf("HonourShards(%v): got shardInfo %v, %d pods", honour, list.ShardInfo, len(list.Items))
+	server, err := c.Serve("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	set := client(t, server, rest.ContentConfig{})
+	f := func(selector string, honoured bool) {
+		t.Helper()
+		list := listPods(t, set, "", metav1.ListOptions{ShardSelector: selector})
+		if sharded := list.ShardInfo != nil; sharded != honoured || honoured == (len(list.Items) == 10) {
+			t.Errorf("%s: got shardInfo %v, %d of 10 pods, want honoured %t", selector, list.ShardInfo, len(list.Items), honoured)
 		}
 	}
+	f(lowerHalf, false)
+	f("malformed", false)
+	server.HonourShards(true)
+	f(lowerHalf, true)
+	server.HonourShards(false)
+	f(lowerHalf, false)
 }
 
 // A kube-apiserver filters lists of metadata by shard as well, but sends no shardInfo with them.
