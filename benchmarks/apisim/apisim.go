@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
@@ -65,7 +66,7 @@ func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 	}
 	defer server.Stop()
 	if c.kubeconfig != "" {
-		if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
+		if err := fleet.WriteKubeconfig(c.kubeconfig, server.URL(), nil, ""); err != nil {
 			return fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}
@@ -74,8 +75,8 @@ func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 
 	err = c.churn.Run(ctx, cluster) // until ctx ends
 
-	sent := simulator.Sum(server.Traffic())
+	sent := server.Traffic()
 	_, _ = fmt.Fprintf(stdout, "Served %d lists, %d watches, %d gets and %d watch events, %d bytes; the cluster changed %d times\n",
-		sent.Lists, sent.Watches, sent.Gets, sent.Events, sent.Bytes, cluster.ResourceVersion()-before)
+		sent.Lists.Load(), sent.Watches.Load(), sent.Gets.Load(), sent.Events.Load(), sent.Bytes.Load(), cluster.ResourceVersion()-before)
 	return err
 }

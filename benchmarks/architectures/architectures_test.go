@@ -130,7 +130,7 @@ func TestAllExportersServeTheSameSamples(t *testing.T) {
 	}
 	defer server.Stop()
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := server.WriteKubeconfig(kubeconfig); err != nil {
+	if err := fleet.WriteKubeconfig(kubeconfig, server.URL(), nil, ""); err != nil {
 		t.Fatal(err)
 	}
 	want := servedByStatefleet(t, server.URL())

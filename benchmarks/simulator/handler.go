@@ -19,13 +19,13 @@ import (
 // handler answers HTTP requests and counts what it serves.
 type handler struct {
 	*Cluster
-	traffic *traffic
+	traffic Traffic
 	shards  atomic.Bool // the shardSelector parameter is honoured
 	rehash  bool        // shard with another hash than clients expect
 }
 
 func (c *Cluster) newHandler() *handler {
-	h := &handler{Cluster: c, traffic: &traffic{byResource: map[string]Traffic{}}}
+	h := &handler{Cluster: c}
 	h.shards.Store(c.options.ShardSelector)
 	return h
 }
@@ -91,9 +91,9 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 		response.encoding.as = ""
 		return errNotAcceptable()
 	}
-	response.count = func(more Traffic) { h.traffic.count(t.kind.Resource, more) }
+	response.traffic = &h.traffic
 	if t.key.name != "" && !options.Watch {
-		response.count(Traffic{Gets: 1})
+		h.traffic.Gets.Add(1)
 		stored, err := t.get(t.key)
 		if err != nil {
 			return err
@@ -106,13 +106,13 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 	}
 	selected.shard.rehash = h.rehash
 	if options.Watch {
-		response.count(Traffic{Watches: 1})
+		h.traffic.Watches.Add(1)
 		w := watcher{
 			storage: t.storage, selected: selected, options: options, response: response, bookmarks: h.options.BookmarkInterval,
 		}
 		return w.run(r.Context(), *h.closing.Load())
 	}
-	response.count(Traffic{Lists: 1})
+	h.traffic.Lists.Add(1)
 	meta, items, err := t.list(selected, options)
 	if err != nil {
 		return err
