@@ -9,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 )
@@ -186,24 +185,6 @@ func TestReflectorsOfShardsAddUpToTheWhole(t *testing.T) {
 			t.Errorf("half %d: got %d of %d pods, want 25 to 85", i, n, c.Len())
 		}
 	}
-}
-
-func TestReflectorOfOneNode(t *testing.T) {
-	c := New(Options{})
-	putPods(t, c, 5)
-	set := serve(t, c, contentTypes()["protobuf"])
-	store := runReflector(t, set, func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", "node-2").String()
-	}, 0)
-	p := pod("ns-0", "pod-0000")
-	if err := c.Modify(p, func() { p.Spec.NodeName = "node-2" }); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the pod is in the store", func() bool { return len(store.List()) == 1 })
-	if err := c.Delete(p); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the pod is not in the store", func() bool { return len(store.List()) == 0 })
 }
 
 // TestReflectorsMirrorUnderChurn starts lists, pages and watches while objects
