@@ -12,6 +12,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/statefleet/statefleet/benchmarks/command"
+	"github.com/statefleet/statefleet/benchmarks/fleet"
 	"github.com/statefleet/statefleet/benchmarks/simulator"
 	"github.com/statefleet/statefleet/benchmarks/simulator/generator"
 )
@@ -19,9 +20,8 @@ import (
 // config holds the values of the flags.
 type config struct {
 	listen, kubeconfig string
-	pods, jobs, nodes  int
+	pods               int
 	seed               uint64
-	watchList          bool
 	churn              generator.Churn
 	options            simulator.Options
 }
@@ -33,49 +33,29 @@ func Commands(app *kingpin.Application) []command.Command {
 	a.Flag("listen", "Address to serve on.").Default("127.0.0.1:6443").StringVar(&c.listen)
 	a.Flag("kubeconfig", "Write a kubeconfig for the simulated API to this file.").StringVar(&c.kubeconfig)
 	a.Flag("pods", "Pods of workloads; other objects in proportion, 57,000 objects for 20,000 pods.").Default("1000").IntVar(&c.pods)
-	a.Flag("jobs", "Jobs, each with one additional pod. -1: a tenth of the pods.").Default("-1").IntVar(&c.jobs)
-	a.Flag("nodes", "Nodes. -1: one for every 40 pods.").Default("-1").IntVar(&c.nodes)
 	a.Flag("seed", "Seed of names, uids and states.").Default("0").Uint64Var(&c.seed)
 	a.Flag("churn-jobs", "Jobs created, run and deleted each second.").Default("0").Float64Var(&c.churn.JobsPerSecond)
 	a.Flag("churn-updates", "Status updates of pods a second.").Default("0").Float64Var(&c.churn.StatusUpdatesPerSecond)
 	a.Flag("churn-heartbeats", "Node leases renewed a second; real nodes renew one in 10 s.").Default("0").Float64Var(&c.churn.HeartbeatsPerSecond)
-	a.Flag("churn-job-runs", "Time for which such a job runs.").Default("5s").DurationVar(&c.churn.JobRuns)
-	a.Flag("churn-job-stays", "Time for which such a job stays after it has ended.").Default("10s").DurationVar(&c.churn.JobStays)
 	a.Flag("shard-selector", "Honour shardSelector, as a server with the gate ShardedListAndWatch does.").BoolVar(&c.options.ShardSelector)
-	a.Flag("watch-list", "Stream initial states over watches.").Default("true").BoolVar(&c.watchList)
-	a.Flag("tls", "Serve HTTPS with a certificate that is generated at start and written to the kubeconfig.").BoolVar(&c.options.TLS)
-	a.Flag("bookmark-interval", "Time between two bookmarks of a watch.").Default("1m").DurationVar(&c.options.BookmarkInterval)
-	a.Flag("log-events", "Events kept for each resource; older watches get 410 Gone.").Default("16384").IntVar(&c.options.LogEvents)
 	return []command.Command{{Clause: a, Check: c.check, Run: c.serve}}
 }
 
-// check rejects values that the simulator would silently replace with a default.
+// check rejects negative numbers, which the generator would take for zero.
 func (c *config) check() error {
-	const shortest = 1e-9 // any time above zero
 	return cmp.Or(
 		command.AtLeast("pods", 0, c.pods),
 		command.AtLeast("churn-jobs", 0, c.churn.JobsPerSecond),
 		command.AtLeast("churn-updates", 0, c.churn.StatusUpdatesPerSecond),
 		command.AtLeast("churn-heartbeats", 0, c.churn.HeartbeatsPerSecond),
-		command.AtLeast("churn-job-runs", shortest, c.churn.JobRuns.Seconds()),
-		command.AtLeast("churn-job-stays", shortest, c.churn.JobStays.Seconds()),
-		command.AtLeast("bookmark-interval", shortest, c.options.BookmarkInterval.Seconds()),
-		command.AtLeast("log-events", 1, c.options.LogEvents),
 	)
 }
 
 // serve generates the cluster and serves it until ctx ends.
 func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 	spec := generator.Scale(c.pods)
-	if c.jobs >= 0 {
-		spec.Jobs = c.jobs
-	}
-	if c.nodes >= 0 {
-		spec.Nodes = c.nodes
-	}
 	spec.Now = time.Now()
 	spec.Seed, c.churn.Seed, c.options.Seed = c.seed, c.seed+1, c.seed+2
-	c.options.NoWatchList = !c.watchList
 	cluster := simulator.New(c.options)
 	if err := cluster.Populate(spec.Objects()); err != nil {
 		return err
@@ -86,7 +66,7 @@ func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 	}
 	defer server.Stop()
 	if c.kubeconfig != "" {
-		if err := server.WriteKubeconfig(c.kubeconfig); err != nil {
+		if err := fleet.WriteKubeconfig(c.kubeconfig, server.URL(), nil, ""); err != nil {
 			return fmt.Errorf("--kubeconfig: %w", err)
 		}
 	}
@@ -95,8 +75,8 @@ func (c *config) serve(ctx context.Context, stdout, _ io.Writer) error {
 
 	err = c.churn.Run(ctx, cluster) // until ctx ends
 
-	sent := simulator.Sum(server.Traffic())
+	sent := server.Traffic()
 	_, _ = fmt.Fprintf(stdout, "Served %d lists, %d watches, %d gets and %d watch events, %d bytes; the cluster changed %d times\n",
-		sent.Lists, sent.Watches, sent.Gets, sent.Events, sent.Bytes, cluster.ResourceVersion()-before)
+		sent.Lists.Load(), sent.Watches.Load(), sent.Gets.Load(), sent.Events.Load(), sent.Bytes.Load(), cluster.ResourceVersion()-before)
 	return err
 }

@@ -34,11 +34,11 @@ func TestServesUntilItIsStopped(t *testing.T) {
 	var stderr bytes.Buffer
 	exit := make(chan int, 1)
 	go func() {
-		exit <- run(ctx, []string{"--listen=127.0.0.1:0", "--pods=30", "--jobs=4", "--nodes=2", "--churn-updates=100", "--kubeconfig=" + kubeconfig}, write, &stderr)
+		exit <- run(ctx, []string{"--listen=127.0.0.1:0", "--pods=60", "--churn-updates=100", "--kubeconfig=" + kubeconfig}, write, &stderr)
 		_ = write.Close() // never fails
 	}()
 	lines := bufio.NewScanner(read)
-	if !lines.Scan() || !strings.Contains(lines.Text(), "34 of them pods") {
+	if !lines.Scan() || !strings.Contains(lines.Text(), "66 of them pods") {
 		t.Fatalf("got %q, want a line with the number of pods\n%s", lines.Text(), &stderr)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
@@ -96,10 +96,6 @@ func TestExitCodes(t *testing.T) {
 	f(command.Usage, "--churn-jobs", "--churn-jobs=-1")
 	f(command.Usage, "--churn-updates", "--churn-updates=-1")
 	f(command.Usage, "--churn-heartbeats", "--churn-heartbeats=-1")
-	f(command.Usage, "--churn-job-runs", "--churn-job-runs=0s")
-	f(command.Usage, "--churn-job-stays", "--churn-job-stays=-1s")
-	f(command.Usage, "--bookmark-interval", "--bookmark-interval=0s")
-	f(command.Usage, "--log-events", "--log-events=0")
 	f(command.Failure, "--listen", "--pods=0", "--listen="+busy.Addr().String())
 	f(command.Failure, "--kubeconfig", "--pods=0", "--listen=127.0.0.1:0", "--kubeconfig=/dev/null/kubeconfig")
 }

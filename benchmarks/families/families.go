@@ -20,14 +20,13 @@ import (
 func Commands(app *kingpin.Application) []command.Command {
 	c := app.Command("families", "Print the exposition of a simulated cluster with every kind and family.")
 	binary := command.Binary(c)
-	pods := c.Flag("pods", "Pods in the simulated cluster; other objects in proportion.").Default("400").Int()
 	return []command.Command{{Clause: c, Run: func(ctx context.Context, out, _ io.Writer) error {
-		return write(ctx, *binary, *pods, out)
+		return write(ctx, *binary, out)
 	}}}
 }
 
-func write(ctx context.Context, binary string, pods int, out io.Writer) error {
-	cluster, err := generator.NewCluster(pods, simulator.Options{})
+func write(ctx context.Context, binary string, out io.Writer) error {
+	cluster, err := generator.NewCluster(400, simulator.Options{})
 	if err != nil {
 		return err
 	}

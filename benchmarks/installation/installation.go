@@ -31,10 +31,9 @@ type Installation struct {
 
 // New creates the ConfigMap, the StatefulSet and the pods of a fleet.
 func New(cluster *simulator.Cluster, replicas int) (*Installation, error) {
-	one, labels := int32(1), map[string]string{"app": name}
 	i := &Installation{cluster: cluster, set: &appsv1.StatefulSet{ObjectMeta: meta(name), Spec: appsv1.StatefulSetSpec{
-		Replicas: &one, ServiceName: name, PodManagementPolicy: appsv1.ParallelPodManagement,
-		Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Replicas: new(int32(1)), ServiceName: name, PodManagementPolicy: appsv1.ParallelPodManagement,
+		Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}},
 	}}}
 	err := errors.Join(cluster.Put(&corev1.ConfigMap{ObjectMeta: meta(name + "-topology")}), cluster.Put(i.set))
 	return i, errors.Join(err, i.Scale(replicas))
@@ -42,9 +41,8 @@ func New(cluster *simulator.Cluster, replicas int) (*Installation, error) {
 
 // Scale sets the number of replicas, as kubectl does, and creates pods for them.
 func (i *Installation) Scale(replicas int) error {
-	n := int32(replicas)
 	err := i.cluster.Modify(i.set, func() {
-		i.set.Spec.Replicas = &n
+		i.set.Spec.Replicas = new(int32(replicas))
 		i.set.Generation++ // as an API server does
 	})
 	for ; err == nil && i.pods < replicas; i.pods++ {
@@ -55,10 +53,10 @@ func (i *Installation) Scale(replicas int) error {
 
 // create creates the pod with an ordinal.
 func (i *Installation) create(ordinal int) error {
-	pod, yes := i.pod(ordinal), true
+	pod := i.pod(ordinal)
 	pod.Labels = i.set.Spec.Selector.MatchLabels
 	pod.OwnerReferences = []metav1.OwnerReference{
-		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: i.set.UID, Controller: &yes},
+		{APIVersion: "apps/v1", Kind: "StatefulSet", Name: name, UID: i.set.UID, Controller: new(true)},
 	}
 	return i.cluster.Put(pod)
 }

@@ -65,7 +65,7 @@ func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer 
 		}
 		server.HonourShards(byServer)
 		s.servers = append(s.servers, server)
-		if err := server.WriteKubeconfig(kubeconfig(i)); err != nil {
+		if err := fleet.WriteKubeconfig(kubeconfig(i), server.URL(), nil, ""); err != nil {
 			return s, err
 		}
 		s.Figures, s.before = append(s.Figures, report.Figures{}), append(s.before, 0)
@@ -80,7 +80,7 @@ func Open(cluster *simulator.Cluster, e Exporter, shards, running int, byServer 
 func (s *Session) Restart() (err error) {
 	s.Fleet.Stop()
 	for i, server := range s.servers {
-		s.before[i], s.Figures[i] = simulator.Sum(server.Traffic()).Bytes, report.Figures{}
+		s.before[i], s.Figures[i] = server.Traffic().Bytes.Load(), report.Figures{}
 	}
 	s.start = time.Now()
 	s.Fleet, err = fleet.Start(s.options)
@@ -121,7 +121,7 @@ func (s *Session) read() (reading, error) {
 			return r, err
 		}
 		r.usage = append(r.usage, u)
-		r.bytes = append(r.bytes, simulator.Sum(s.servers[i].Traffic()).Bytes-s.before[i])
+		r.bytes = append(r.bytes, s.servers[i].Traffic().Bytes.Load()-s.before[i])
 	}
 	return r, nil
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Options configure a Cluster. The zero value has the defaults of a current API
-// server (watch-list on, server-side sharding off), and serves plain HTTP.
+// server: watch-list on, server-side sharding off.
 type Options struct {
 	// ShardSelector honours the shardSelector parameter, as a server with the
 	// alpha gate ShardedListAndWatch does (KEP-5866). Otherwise it is ignored.
@@ -27,9 +27,6 @@ type Options struct {
 	// NoWatchList refuses sendInitialEvents with 422, as servers without the
 	// WatchList gate do, so that clients fall back to lists.
 	NoWatchList bool
-	// TLS serves HTTPS, and with it HTTP/2, with a self-signed certificate that
-	// Server.WriteKubeconfig includes.
-	TLS bool
 	// BookmarkInterval is the time between two bookmarks of a watch that
 	// allows them. Default: one minute.
 	BookmarkInterval time.Duration

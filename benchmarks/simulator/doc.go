@@ -14,7 +14,7 @@
 // for a resourceVersion older than the bounded event log, and server-side
 // sharding (KEP-5866) if it is enabled.
 //
-// Not simulated: writes over HTTP, except of a ConfigMap's data; authentication
-// and authorization; compression; table columns of kinds other than Secret;
-// custom resources.
+// Not simulated: writes over HTTP, except of a ConfigMap's data; TLS; authentication
+// and authorization; compression; lists at an exact resourceVersion; shards by
+// namespace; table columns of kinds other than Secret; custom resources.
 package simulator

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,19 +11,21 @@ import (
 	metainternalversionscheme "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme"
 	metainternalversionvalidation "k8s.io/apimachinery/pkg/apis/meta/internalversion/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/version"
 )
 
 // handler answers HTTP requests and counts what it serves.
 type handler struct {
 	*Cluster
-	traffic *traffic
+	traffic Traffic
 	shards  atomic.Bool // the shardSelector parameter is honoured
 	rehash  bool        // shard with another hash than clients expect
 }
 
 func (c *Cluster) newHandler() *handler {
-	h := &handler{Cluster: c, traffic: &traffic{byResource: map[string]Traffic{}}}
+	h := &handler{Cluster: c}
 	h.shards.Store(c.options.ShardSelector)
 	return h
 }
@@ -56,8 +59,9 @@ func (h *handler) serve(response *response, r *http.Request) error {
 		response.writeHeader(http.StatusOK, "text/plain; charset=utf-8")
 		_, _ = response.WriteString("ok")
 		return nil
-	case "/version":
-		return response.serveVersion()
+	case "/version": // in JSON regardless of the Accept header
+		response.writeHeader(http.StatusOK, runtime.ContentTypeJSON)
+		return json.NewEncoder(response).Encode(version.Info{Major: "1", Minor: "37", GitVersion: "v1.37.2+simulated"})
 	}
 	encoding, ok := negotiate(h.encodings, r.Header.Get("Accept"))
 	if !ok {
@@ -87,9 +91,9 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 		response.encoding.as = ""
 		return errNotAcceptable()
 	}
-	response.count = func(more Traffic) { h.traffic.count(t.kind.Resource, more) }
+	response.traffic = &h.traffic
 	if t.key.name != "" && !options.Watch {
-		response.count(Traffic{Gets: 1})
+		h.traffic.Gets.Add(1)
 		stored, err := t.get(t.key)
 		if err != nil {
 			return err
@@ -102,13 +106,13 @@ func (h *handler) serveResource(response *response, r *http.Request, t target) e
 	}
 	selected.shard.rehash = h.rehash
 	if options.Watch {
-		response.count(Traffic{Watches: 1})
+		h.traffic.Watches.Add(1)
 		w := watcher{
 			storage: t.storage, selected: selected, options: options, response: response, bookmarks: h.options.BookmarkInterval,
 		}
 		return w.run(r.Context(), *h.closing.Load())
 	}
-	response.count(Traffic{Lists: 1})
+	h.traffic.Lists.Add(1)
 	meta, items, err := t.list(selected, options)
 	if err != nil {
 		return err

@@ -39,7 +39,6 @@ func serve(t *testing.T, c *Cluster, content rest.ContentConfig) kubernetes.Inte
 func client(t *testing.T, server *Server, content rest.ContentConfig) kubernetes.Interface {
 	t.Helper()
 	config := &rest.Config{Host: server.URL(), ContentConfig: content, QPS: -1}
-	config.CAData = server.ca
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		t.Fatal(err)

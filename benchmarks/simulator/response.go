@@ -5,46 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// response writes one HTTP response. It disconnects a client that reads no data
-// for stalledAfter.
+// response writes one HTTP response.
 type response struct {
 	*bufio.Writer
-	to         http.ResponseWriter
-	controller *http.ResponseController
-	encoding   *encoding
-	count      func(Traffic) // nil if the path is no resource
-	started    bool
+	to       http.ResponseWriter
+	encoding *encoding
+	traffic  *Traffic // nil if the path is no resource
+	started  bool
 }
 
-const (
-	responseBuffer = 64 << 10
-	stalledAfter   = 30 * time.Second
-)
-
 func newResponse(w http.ResponseWriter) *response {
-	r := &response{to: w, controller: http.NewResponseController(w)}
-	r.Writer = bufio.NewWriterSize(bodyWriter{r}, responseBuffer)
+	r := &response{to: w}
+	r.Writer = bufio.NewWriterSize(bodyWriter{r}, 64<<10)
 	return r
 }
 
-// end flushes the buffer. It extends the deadline once more, because net/http
-// still has to write the end of the body.
-func (r *response) end() {
-	_ = r.Flush() // an error means that the client is gone
-	r.extendDeadline()
-}
-
-func (r *response) extendDeadline() {
-	// The error is ignored because recorders in tests have no deadlines.
-	_ = r.controller.SetWriteDeadline(time.Now().Add(stalledAfter))
-}
+// end flushes the buffer. An error means that the client is gone.
+func (r *response) end() { _ = r.Flush() }
 
 // writeHeader sends the status code and the content type.
 func (r *response) writeHeader(code int, mediaType string) {
@@ -59,8 +42,7 @@ func (r *response) push() error {
 	if err := r.Flush(); err != nil {
 		return err
 	}
-	r.extendDeadline()
-	return r.controller.Flush()
+	return http.NewResponseController(r.to).Flush()
 }
 
 // document answers with one API object or list.
@@ -91,15 +73,13 @@ func (r *response) fail(err error) {
 	_ = r.document(int(status.Code), status) // a status can always be encoded
 }
 
-// bodyWriter is the destination of a response's buffer. Each write extends the
-// deadline and is counted.
+// bodyWriter is the destination of a response's buffer. It counts the bytes.
 type bodyWriter struct{ *response }
 
 func (b bodyWriter) Write(p []byte) (int, error) {
-	b.extendDeadline()
 	n, err := b.to.Write(p)
-	if b.count != nil {
-		b.count(Traffic{Bytes: uint64(n)})
+	if b.traffic != nil {
+		b.traffic.Bytes.Add(uint64(n))
 	}
 	return n, err
 }

@@ -188,7 +188,7 @@ func (w *watcher) send(typ watch.EventType, o *object) error {
 	if err != nil {
 		return err
 	}
-	w.response.count(Traffic{Events: 1})
+	w.response.traffic.Events.Add(1)
 	return w.encode(typ, converted)
 }
 

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/statefleet/statefleet/internal/testing/faketime"
+	"github.com/statefleet/statefleet/internal/testing/faults"
 	"github.com/statefleet/statefleet/shard"
 )
 
@@ -23,13 +24,13 @@ func TestAPIServerOutage(t *testing.T) {
 	w.expect(plan, nil)
 	c.converge(w)
 	for range 3 {
-		c.injector.SetUnavailable(true)
+		c.injector.SetFaults(1, faults.Refused)
 		c.server.CloseClientConnections()
 		c.churn(stepCount(), w) // events that no watch receives
 		if w.Serves() != nil {
 			t.Error("the replica does not serve during the outage")
 		}
-		c.injector.SetUnavailable(false)
+		c.injector.SetFaults(0)
 		o.injected++
 		o.worst = max(o.worst, c.converge(w))
 	}

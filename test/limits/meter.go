@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/statefleet/statefleet/benchmarks/fleet"
-	"github.com/statefleet/statefleet/benchmarks/simulator"
 )
 
 const (
@@ -44,7 +43,7 @@ func (s *setup) read() (reading, error) {
 }
 
 // sent returns the number of bytes that the API server has sent to the replicas with an ordinal.
-func (s *setup) sent(ordinal int) uint64 { return simulator.Sum(s.servers[ordinal].Traffic()).Bytes }
+func (s *setup) sent(ordinal int) uint64 { return s.servers[ordinal].Traffic().Bytes.Load() }
 
 // window is what all replicas together used during a measurement.
 type window struct {

@@ -78,7 +78,7 @@ func newSetup(o *options, costs capacity.Costs, progress io.Writer) (s *setup, e
 		}
 		server.HonourShards(o.byServer)
 		s.servers = append(s.servers, server)
-		if err := server.WriteKubeconfig(s.kubeconfig(i)); err != nil {
+		if err := fleet.WriteKubeconfig(s.kubeconfig(i), server.URL(), nil, ""); err != nil {
 			return s, err
 		}
 		if err := os.Mkdir(filepath.Join(s.dir, fmt.Sprintf("state-%d", i)), 0o700); err != nil {

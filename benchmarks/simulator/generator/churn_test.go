@@ -11,18 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/statefleet/statefleet/benchmarks/simulator"
+	"github.com/statefleet/statefleet/internal/testing/faketime"
 )
-
-// eventually polls until done is true. It fails the test after a minute.
-func eventually(t *testing.T, condition string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if done() {
-			return
-		}
-	}
-	t.Fatalf("condition not met within a minute: %s", condition)
-}
 
 // runChurn runs a churn on a small cluster for seconds of simulated time, and returns the cluster.
 func runChurn(t *testing.T, c Churn, seconds int) *simulator.Cluster {
@@ -124,29 +114,19 @@ func TestChurnIsDeterministicInSimulatedTime(t *testing.T) {
 }
 
 func TestChurnEndsWithItsContext(t *testing.T) {
-	cluster := populated(t, Scale(20))
-	before := cluster.ResourceVersion()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Churn{JobsPerSecond: 50, StatusUpdatesPerSecond: 100}.Run(ctx, cluster) }()
-	eventually(t, "change", func() bool { return cluster.ResourceVersion() > before+20 })
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-}
-
-func TestTidyChurnLeavesNothing(t *testing.T) {
-	cluster := populated(t, Scale(20))
-	objects, before := cluster.Len(), cluster.ResourceVersion()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- Churn{JobsPerSecond: 100, Tidy: true}.Run(ctx, cluster) }()
-	eventually(t, "change", func() bool { return cluster.ResourceVersion() > before+20 })
-	cancel()
-	if err := <-done; err != nil || cluster.Len() != objects {
-		t.Errorf("got %d objects, want %d; error %v", cluster.Len(), objects, err)
-	}
+	faketime.Test(t, func(t *testing.T) {
+		for _, tidy := range []bool{false, true} {
+			cluster := populated(t, Scale(20))
+			objects, before := cluster.Len(), cluster.ResourceVersion()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			err := Churn{JobsPerSecond: 50, StatusUpdatesPerSecond: 100, Tidy: tidy}.Run(ctx, cluster)
+			cancel()
+			if events := cluster.ResourceVersion() - before; err != nil || events < 200 || (cluster.Len() == objects) != tidy {
+				t.Errorf("tidy %t: got %d events, %d objects of %d before, error %v, want at least 200 events and Jobs left unless tidy",
+					tidy, events, cluster.Len(), objects, err)
+			}
+		}
+	})
 }
 
 func TestChurnOutlivesWhatOthersDelete(t *testing.T) {

@@ -58,7 +58,6 @@ func All() []Fault {
 type Injector struct {
 	next          http.Handler
 	seed          uint64
-	unavailable   atomic.Bool
 	refuseStreams atomic.Bool
 	maxPage       atomic.Int64 // objects; 0 is unlimited
 	maxWatch      atomic.Int64 // seconds; 0 is unlimited
@@ -98,9 +97,6 @@ func (i *Injector) Watches(seconds int) { i.maxWatch.Store(int64(seconds)) }
 // Unstreamed sets whether all streamed lists are refused. These refusals are not counted.
 func (i *Injector) Unstreamed(on bool) { i.refuseStreams.Store(on) }
 
-// SetUnavailable sets whether every request fails without an answer.
-func (i *Injector) SetUnavailable(unavailable bool) { i.unavailable.Store(unavailable) }
-
 // Counts returns the number of requests that each fault has affected.
 func (i *Injector) Counts() map[Fault]int {
 	i.mu.Lock()
@@ -131,9 +127,6 @@ func (i *Injector) count(f Fault) {
 
 // ServeHTTP implements http.Handler.
 func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if i.unavailable.Load() {
-		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection without an answer
-	}
 	if i.refuseStreams.Load() && r.URL.Query().Get("sendInitialEvents") != "" {
 		refuse(w, http.StatusUnprocessableEntity, "Invalid")
 		return
@@ -155,7 +148,7 @@ func (i *Injector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch f {
 	case Refused:
 		i.count(f)
-		panic(http.ErrAbortHandler) //nolint:forbidigo // as above
+		panic(http.ErrAbortHandler) //nolint:forbidigo // how net/http ends a connection without an answer
 	case Replayed, Unsharded:
 		i.count(f)
 		f.rewrite(r, after)

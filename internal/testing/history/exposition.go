@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/statefleet/statefleet/benchmarks/exposition"
 )
 
 // LineSetHash identifies a set of lines in any order. A duplicate line changes it.
@@ -48,19 +50,8 @@ func (k Kinds) Read(text []byte) (Exposition, error) {
 func (k Kinds) keyOf(line []byte) (Key, error) {
 	for kind, format := range k {
 		if bytes.HasPrefix(line, []byte(format.Family)) {
-			return Key{kind, label(line, "namespace"), label(line, format.Label)}, nil
+			return Key{kind, exposition.Label(line, "namespace"), exposition.Label(line, format.Label)}, nil
 		}
 	}
 	return Key{}, fmt.Errorf("line of no known kind: %s", line)
-}
-
-// label returns the value of a label, or an empty string. It does not unescape the value.
-func label(line []byte, name string) string {
-	for _, before := range []string{"{", ","} {
-		if _, after, found := bytes.Cut(line, []byte(before+name+`="`)); found {
-			value, _, _ := bytes.Cut(after, []byte(`"`))
-			return string(value)
-		}
-	}
-	return ""
 }
