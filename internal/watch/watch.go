@@ -62,15 +62,17 @@ func (r *Reflector) watch(ctx context.Context, o metav1.ListOptions) (complete b
 }
 
 // needsList reports whether a watch cannot continue from its version. It is opened again if the API
-// server, or a gateway before it, is unavailable or overloaded. An API server also answers 504 when
-// a version does not exist yet, and names this cause.
+// server, or a gateway before it, is unavailable or overloaded, or does not know the token at the
+// moment, as while keys are exchanged. An API server also answers 504 when a version does not exist
+// yet, and names this cause.
 func needsList(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
 		return false
 	}
 	switch status.Status().Code {
-	case http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
+	case http.StatusUnauthorized, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable:
 		return false
 	case http.StatusGatewayTimeout:
 		return apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)

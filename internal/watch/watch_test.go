@@ -61,8 +61,8 @@ func TestErrorThatEndsAWatch(t *testing.T) {
 	}
 }
 
-// TestVersionThatDoesNotExistNeedsAList checks that 504 is told apart by its cause.
-func TestVersionThatDoesNotExistNeedsAList(t *testing.T) {
+// TestWhichErrorsNeedAList checks among others that 504 is told apart by its cause.
+func TestWhichErrorsNeedAList(t *testing.T) {
 	tooLarge := apierrors.NewTimeoutError("Too large resource version", 1)
 	tooLarge.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: metav1.CauseTypeResourceVersionTooLarge}}
 	for err, want := range map[*apierrors.StatusError]bool{
@@ -70,6 +70,7 @@ func TestVersionThatDoesNotExistNeedsAList(t *testing.T) {
 		apierrors.NewTimeoutError("slow", 1):  false,
 		apierrors.NewResourceExpired("gone"):  true,
 		apierrors.NewServiceUnavailable("no"): false,
+		apierrors.NewUnauthorized("no"):       false,
 	} {
 		if got := needsList(fmt.Errorf("watch: %w", err)); got != want {
 			t.Errorf("%v: got needs a list %t, want %t", err, got, want)
