@@ -3,12 +3,15 @@ package simulator
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/statefleet/statefleet/resources"
 )
 
 // Object is any built-in API object that k8s.io/api can encode as protobuf,
@@ -47,43 +50,29 @@ func (k *Kind) New() (Object, error) {
 	return obj, nil
 }
 
-// Kinds returns all kinds that a Cluster serves, in order of their groups.
+// Kinds returns all kinds that a Cluster serves: the built-in kinds of statefleet. They are in order
+// of their groups, and within a group namespaced kinds come first.
 func Kinds() []Kind {
 	var kinds []Kind
-	for _, api := range []struct {
-		group, version      string
-		namespaced, cluster []string
-	}{
-		{"", "v1", []string{
-			"ConfigMap", "Endpoints", "LimitRange", "PersistentVolumeClaim", "Pod", "ReplicationController",
-			"ResourceQuota", "Secret", "ServiceAccount", "Service",
-		}, []string{"Namespace", "Node", "PersistentVolume"}},
-		{"admissionregistration.k8s.io", "v1", nil, []string{
-			"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", "MutatingWebhookConfiguration",
-			"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
-		}},
-		{"apps", "v1", []string{"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"}, nil},
-		{"autoscaling", "v2", []string{"HorizontalPodAutoscaler"}, nil},
-		{"batch", "v1", []string{"CronJob", "Job"}, nil},
-		{"certificates.k8s.io", "v1", nil, []string{"CertificateSigningRequest"}},
-		{"coordination.k8s.io", "v1", []string{"Lease"}, nil},
-		{"discovery.k8s.io", "v1", []string{"EndpointSlice"}, nil},
-		{"networking.k8s.io", "v1", []string{"Ingress", "NetworkPolicy"}, []string{"IngressClass"}},
-		{"node.k8s.io", "v1", nil, []string{"RuntimeClass"}},
-		{"policy", "v1", []string{"PodDisruptionBudget"}, nil},
-		{"rbac.authorization.k8s.io", "v1", []string{"RoleBinding", "Role"}, []string{"ClusterRoleBinding", "ClusterRole"}},
-		{"resource.k8s.io", "v1", []string{"ResourceClaim"}, []string{"DeviceClass", "DeviceTaintRule", "ResourceSlice"}},
-		{"scheduling.k8s.io", "v1", nil, []string{"PriorityClass"}},
-		{"storage.k8s.io", "v1", nil, []string{
-			"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass",
-		}},
-	} {
-		for i, name := range slices.Concat(api.namespaced, api.cluster) {
-			gvk := schema.GroupVersionKind{Group: api.group, Version: api.version, Kind: name}
-			resource, _ := meta.UnsafeGuessKindToResource(gvk)
-			namespaced := i < len(api.namespaced)
-			kinds = append(kinds, Kind{GroupVersionKind: gvk, Resource: resource.Resource, Namespaced: namespaced})
+	for _, k := range resources.All() {
+		// The scheme has the names of kinds, and a test checks that it has every one.
+		for name := range scheme.Scheme.KnownTypes(k.Resource.GroupVersion()) {
+			gvk := k.Resource.GroupVersion().WithKind(name)
+			if plural, _ := meta.UnsafeGuessKindToResource(gvk); plural == k.Resource {
+				kinds = append(kinds, Kind{GroupVersionKind: gvk, Resource: k.Name(), Namespaced: k.Namespaced})
+			}
 		}
 	}
+	slices.SortStableFunc(kinds, func(a, b Kind) int { // those of one group are sorted by name already
+		switch {
+		case a.Group != b.Group:
+			return strings.Compare(a.Group, b.Group)
+		case a.Namespaced == b.Namespaced:
+			return 0
+		case a.Namespaced:
+			return -1
+		}
+		return 1
+	})
 	return kinds
 }

@@ -94,7 +94,7 @@ type Config struct {
 
 // inputs are values of flags from which other fields are derived.
 type inputs struct {
-	config, tlsConfig        string
+	tlsConfig                string
 	host, telemetryHost      string
 	port, telemetryPort      uint16
 	listenAddresses          []string

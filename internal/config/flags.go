@@ -59,10 +59,11 @@ func (c *Config) declare(app *kingpin.Application, own func(*section)) (sections
 }
 
 func (c *Config) declareConfiguration(s *section) {
+	// readConfig reads the name of the file before the flags are parsed.
 	s.flag(configFlag,
 		"YAML file with settings: names of flags without the leading dashes, and their values. Flags on "+
 			"the command line win. The file is reloaded when it changes and on SIGHUP.").
-		PlaceHolder("FILE").StringVar(&c.raw.config)
+		PlaceHolder("FILE").String()
 }
 
 func (c *Config) declareAPI(s *section) {

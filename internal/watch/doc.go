@@ -7,9 +7,11 @@
 //	list   reads everything, streamed (KEP-3157) or in pages, and ends in Handler.Replace
 //	watch  reads events from the version that is known; each ends in Handler.Put or Delete
 //
-// A watch that ends is opened again at its version. Everything is listed again when the API server
-// no longer knows the version (410 Gone), and when bytes cannot be decoded. AddRanges lists only
-// the ranges that the replica comes to own.
+// A watch that ends is opened again at its version. Everything is listed again after most errors that
+// an API server reports, such as 410 Gone (see needsList), after bytes that cannot be decoded or have
+// another form than was requested, and when an API server applies another selector than it was sent.
+// A frame that cannot be decoded, but whose length is sound, only schedules a list; see
+// decodeerrors.go. AddRanges lists only the ranges that the replica comes to own.
 //
 // A Reflector whose Handler has the objects of an earlier process resumes instead of listing: it
 // watches from their version until it has caught up with the API server. See Resume.
