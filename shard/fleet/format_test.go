@@ -71,7 +71,7 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 			if next, ok := pl.propose(snap); ok {
 				t.Errorf("propose() = %v, want nothing", next)
 			}
-			if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
+			if r, ok := pl.report(snap, shard.Held{Target: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
 				t.Errorf("report() = %v, %t, want one with the supported versions only", r, ok)
 			}
 		})

@@ -53,10 +53,10 @@ type Replica struct {
 	Reason string `json:"reason,omitempty"`
 	// Address is the IP address of the pod; "" if it has none or pods are not read.
 	Address string `json:"address,omitempty"`
-	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
-	// and in fleets of more than 64. Next is nil outside a transition.
-	Own  shard.Ranges `json:"own,omitempty"`
-	Next shard.Ranges `json:"next,omitempty"`
+	// Own and TargetOwn are the replica's shards by the active and the target table; nil if it has
+	// none, and in fleets of more than 64. TargetOwn is nil outside a transition.
+	Own       shard.Ranges `json:"own,omitempty"`
+	TargetOwn shard.Ranges `json:"next,omitempty"`
 	// Holds is whether the replica has reported that it holds its part of the target.
 	Holds bool `json:"holds"`
 	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
@@ -168,14 +168,14 @@ func (o *Overview) addReplicas(snap snapshot) {
 	}
 	for _, ordinal := range o.ordinals(snap.peers) {
 		o.Replicas = append(o.Replicas, Replica{
-			Ordinal:  ordinal,
-			Self:     ordinal == o.Ordinal,
-			State:    snap.podState(ordinal + o.start),
-			Reason:   snap.peers[ordinal+o.start].reason,
-			Address:  snap.peers[ordinal+o.start].address,
-			Own:      active.Ranges(ordinal),
-			Next:     target.Ranges(ordinal - o.shift),
-			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
+			Ordinal:   ordinal,
+			Self:      ordinal == o.Ordinal,
+			State:     snap.podState(ordinal + o.start),
+			Reason:    snap.peers[ordinal+o.start].reason,
+			Address:   snap.peers[ordinal+o.start].address,
+			Own:       active.Ranges(ordinal),
+			TargetOwn: target.Ranges(ordinal - o.shift),
+			ServedBy:  snap.servedBy(ordinal, o.start, o.Active),
 		})
 	}
 }

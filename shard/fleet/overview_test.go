@@ -25,7 +25,7 @@ func TestOverviewOfAnAssignment(t *testing.T) {
 	}
 	var whole shard.Ranges
 	for i, r := range o.Replicas {
-		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.Next != nil || r.Holds {
+		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.TargetOwn != nil || r.Holds {
 			t.Errorf("replica %d: got %+v", i, r)
 		}
 		whole = whole.Union(r.Own)
@@ -66,7 +66,7 @@ func TestOverviewOfATransition(t *testing.T) {
 			state      PodState
 		}{{false, true, new(0), PodReady}, {true, true, new(1), PodReady}, {false, false, nil, podAbsent}} {
 			r := o.Replicas[i]
-			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
+			if r.Holds != want.holds || (r.Own != nil) != want.own || r.TargetOwn == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
 				t.Errorf("replica %d: got %+v, want %+v", i, r, want)
 			}
 		}
@@ -179,8 +179,8 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	}
 	want := []Replica{
 		{Ordinal: 0, State: PodReady, Address: "10.0.0.10", Own: active.Ranges(0), ServedBy: new(0)},
-		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), Next: target.Ranges(0)},
-		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: new(0)},
+		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), TargetOwn: target.Ranges(0)},
+		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), TargetOwn: target.Ranges(1), ServedBy: new(0)},
 		{Ordinal: 5, State: podStopping},
 	}
 	if len(o.Replicas) != len(want) {
@@ -189,7 +189,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	for i, r := range o.Replicas {
 		w := want[i]
 		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || !reflect.DeepEqual(r.ServedBy, w.ServedBy) ||
-			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Address != w.Address || r.Reason != w.Reason {
+			!r.Own.Equal(w.Own) || !r.TargetOwn.Equal(w.TargetOwn) || r.Address != w.Address || r.Reason != w.Reason {
 			t.Errorf("got %+v, want %+v", r, w)
 		}
 	}

@@ -28,10 +28,10 @@ const (
 	// forcedSwitchLead is how long before its own end a leaving replica makes the fleet switch. It
 	// covers the write, switchLead, and the delay of the watches.
 	forcedSwitchLead = 10 * time.Second
-	// nextOnlyTimeout is how long a replica that was OOM-killed holds only its part of the target
+	// targetOnlyTimeout is how long a replica that was OOM-killed holds only its part of the target
 	// table. It exceeds the kubelet's longest restart delay of five minutes, so that all
 	// crash-looping replicas of a fleet hold their parts at the same time.
-	nextOnlyTimeout = 10 * time.Minute
+	targetOnlyTimeout = 10 * time.Minute
 )
 
 // snapshot is everything a replica knows about its fleet at one moment.
@@ -254,13 +254,13 @@ func (pl *planner) limitToTarget(snap snapshot) {
 	}
 	p := &pl.plan
 	serves := p.Ordinal >= 0 && p.Ordinal < p.Active
-	p.NextOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() &&
-		!pl.elapsed(snap.now, pl.firstPlanAt, nextOnlyTimeout)
+	p.TargetOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() &&
+		!pl.elapsed(snap.now, pl.firstPlanAt, targetOnlyTimeout)
 }
 
 // recordHeld records whether the replica holds everything the plan asks for.
 func (pl *planner) recordHeld(held shard.Held) {
-	pl.heldAll = pl.heldAll || held.All && pl.plan.Active > 0 && !pl.plan.NextOnly
+	pl.heldAll = pl.heldAll || held.All && pl.plan.Active > 0 && !pl.plan.TargetOnly
 }
 
 // onTopologyUnavailable plans without a ConfigMap: by the last topology for topologyGrace, and

@@ -24,8 +24,8 @@ func TestOnlyActiveReplicasAreLimitedToTheTarget(t *testing.T) {
 	for ordinal, want := range map[int]bool{-1: false, 0: true, 1: true, 2: false, 3: false} {
 		pl := planner{oomKilled: true, plan: shard.Plan{Ordinal: ordinal, Active: 2, Target: 4}}
 		pl.limitToTarget(snapshot{now: noon})
-		if pl.plan.NextOnly != want {
-			t.Errorf("ordinal %d of 2: NextOnly = %t, want %t", ordinal, pl.plan.NextOnly, want)
+		if pl.plan.TargetOnly != want {
+			t.Errorf("ordinal %d of 2: TargetOnly = %t, want %t", ordinal, pl.plan.TargetOnly, want)
 		}
 	}
 }
@@ -38,11 +38,11 @@ func TestHeldAllRequiresACompletePlan(t *testing.T) {
 	}{
 		{shard.Plan{Active: 2, Target: 2}, true, true},
 		{shard.Plan{Active: 2, Target: 2}, false, false},
-		{shard.Plan{Active: 2, Target: 4, NextOnly: true}, true, false},
+		{shard.Plan{Active: 2, Target: 4, TargetOnly: true}, true, false},
 		{shard.Plan{}, true, false},
 	} {
 		pl := planner{plan: c.plan}
-		pl.recordHeld(shard.Held{Next: true, All: c.all})
+		pl.recordHeld(shard.Held{Target: true, All: c.all})
 		if pl.heldAll != c.want {
 			t.Errorf("plan %+v, all held %t: heldAll = %t, want %t", c.plan, c.all, pl.heldAll, c.want)
 		}

@@ -22,7 +22,7 @@ func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) 
 		Incarnation: pl.incarnation, Pod: pl.pod,
 	}
 	if pl.problem == nil && snap.stopBy.IsZero() {
-		is.Holds = held.Next && t.target().has(number)
+		is.Holds = held.Target && t.target().has(number)
 		is.Complete = is.Holds && held.All
 	}
 	if pl.leaving && !snap.stopBy.IsZero() && t.active().has(number) {

@@ -23,7 +23,7 @@ func TestReplicaDoesNotReportWhileASwitchIsScheduled(t *testing.T) {
 		pl.last = planned
 		pl.last.SwitchAt = c.switchAt
 		snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon}
-		if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); ok != c.reports {
+		if r, ok := pl.report(snap, shard.Held{Target: true, All: true}); ok != c.reports {
 			t.Errorf("%s: report() = %v, %t, want %t", name, r, ok, c.reports)
 		}
 	}

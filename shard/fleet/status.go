@@ -180,11 +180,11 @@ func (l *loop) logPlan(before planner) {
 		l.log.Info("standby of this replica", "serves_in_its_place", p.ServedByStandby)
 	}
 	switch {
-	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
-	case p.NextOnly:
+	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.TargetOnly == was.TargetOnly:
+	case p.TargetOnly:
 		l.log.Warn("the previous container of this pod was killed, probably for lack of memory; "+
 			"until the fleet has grown, this replica holds only its part of the target",
-			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
+			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", targetOnlyTimeout)
 	case p.InTransition():
 		l.log.Info("transition started", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
 			"generation", l.planner.last.Generation)

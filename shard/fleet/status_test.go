@@ -51,10 +51,10 @@ func TestChangesOfThePlanAreLogged(t *testing.T) {
 		{name: "a shift", was: steady, is: shard.Plan{Active: 3, Target: 3, Shift: 1}, want: []string{started}},
 		{name: "a switch", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 5, Target: 5}, want: []string{assigned}},
 		{
-			name: "too little memory", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, NextOnly: true},
+			name: "too little memory", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, TargetOnly: true},
 			want: []string{"the previous container of this pod was killed, probably for lack of memory"},
 		},
-		{name: "enough memory", was: shard.Plan{Active: 3, Target: 5, NextOnly: true}, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
+		{name: "enough memory", was: shard.Plan{Active: 3, Target: 5, TargetOnly: true}, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
 		{
 			name: "serves the neighbour", was: steady, is: shard.Plan{Active: 3, Target: 3, ServesNeighbour: true},
 			want: []string{"standby of the neighbour"},

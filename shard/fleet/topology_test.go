@@ -162,8 +162,8 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 		}
 	}
 	newcomer := growing.plan(4, noon)
-	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.NextOwn) == 0 {
-		t.Errorf("new replica: got own shard %v and next %v, want nothing and something", s.Own, s.NextOwn)
+	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.TargetOwn) == 0 {
+		t.Errorf("new replica: got own shard %v and target %v, want nothing and something", s.Own, s.TargetOwn)
 	}
 }
 
