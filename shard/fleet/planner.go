@@ -140,7 +140,7 @@ func (pl *planner) updateTables(snap snapshot) {
 		pl.keepServing(snap, newer)
 		return
 	case pl.joins: // from the table by which this replica serves
-		serving := pl.effective(pl.last, snap).active()
+		serving := pl.followTopology(pl.last, snap).active()
 		t.Active, t.Start = serving.total, serving.start
 		pl.last, pl.invalidSince = t, time.Time{}
 	case problem != nil:
@@ -165,11 +165,13 @@ func (pl *planner) updateTables(snap snapshot) {
 	default:
 		pl.uncoordinated, pl.last, pl.invalidSince = false, t, time.Time{}
 	}
-	pl.plan = pl.effective(t, snap).plan(snap.desired.number(), snap.now)
+	pl.plan = pl.followTopology(t, snap).plan(snap.desired.number(), snap.now)
 }
 
-// effective returns the topology that this replica follows. It never goes back on a switch.
-func (pl *planner) effective(t topology, snap snapshot) topology {
+// followTopology returns the topology that this replica follows. It records a switch whose time has
+// come, and never goes back on it. It also records the time of a scheduled switch, and schedules an
+// update for then.
+func (pl *planner) followTopology(t topology, snap snapshot) topology {
 	switch {
 	case t.at(snap.now) != t:
 		pl.switched = t.decision()
@@ -195,7 +197,7 @@ func (pl *planner) keepServing(snap snapshot, newer *newerError) {
 		if pl.newer.Active != 0 && pl.last.target() == pl.newer.active() {
 			pl.switched = pl.last.decision()
 		}
-		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
+		pl.plan = pl.followTopology(pl.last, snap).plan(snap.desired.number(), snap.now)
 	case pl.plan.Active != 0:
 	case pl.newer.Active != 0:
 		pl.plan = pl.newer.plan(snap.desired.number(), snap.now)
@@ -270,7 +272,7 @@ func (pl *planner) onTopologyUnavailable(snap snapshot) {
 		pl.unavailableSince = snap.now
 	}
 	if pl.last.Generation != 0 && !pl.elapsed(snap.now, pl.unavailableSince, topologyGrace) {
-		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
+		pl.plan = pl.followTopology(pl.last, snap).plan(snap.desired.number(), snap.now)
 		return
 	}
 	if snap.absent && pl.shouldWait(snap, pl.unavailableSince, initialWait) {

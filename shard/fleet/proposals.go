@@ -45,27 +45,27 @@ func (pl *planner) propose(snap snapshot) (topology, bool) {
 	if snap.desired.Total == 0 || !snap.known {
 		return topology{}, false
 	}
-	t, s := snap.topology, pl.step(snap)
+	t, in := snap.topology, pl.nextInput(snap)
 	switch {
 	case isNewer(snap.err):
-		return pl.replaceNewer(snap, s)
+		return pl.replaceNewer(snap, in)
 	case snap.err == nil && pl.ignores(t):
-		next := pl.restored(snap, s, t.Generation)
+		next := pl.restored(snap, in, t.Generation)
 		next.Revision = 0 // the generation of the StatefulSet went back as well
 		return next, true
 	case snap.err == nil && (pl.implausible == nil || pl.joins):
-		if next, ok := t.next(s); ok {
+		if next, ok := t.next(in); ok {
 			return next, true
 		}
 		return t, snap.format > pl.format(snap) // a replica joined that does not know this format
-	case pl.implausible != nil && s.Stale:
+	case pl.implausible != nil && in.Stale:
 		return topology{}, false // a fresh list of the StatefulSet may confirm the topology
 	case pl.last.Generation != 0:
-		return pl.restored(snap, s, t.Generation), true
+		return pl.restored(snap, in, t.Generation), true
 	case !pl.invalidSince.IsZero() && !pl.elapsed(snap.now, pl.invalidSince, pl.restoreDelay()):
 		return topology{}, false
 	}
-	next, ok := topology{}.next(s)
+	next, ok := topology{}.next(in)
 	next.Generation = max(next.Generation, nextGeneration(t.Generation))
 	return next, ok
 }
@@ -85,31 +85,31 @@ func (snap snapshot) readers() members {
 	return fleet
 }
 
-// step returns the input of the next transition of the topology.
-func (pl *planner) step(snap snapshot) step {
+// nextInput returns the input of [topology.next].
+func (pl *planner) nextInput(snap snapshot) nextInput {
 	t := snap.topology
-	s := step{Desired: snap.desired, Reports: snap.reports, Now: snap.now, Uncoordinated: pl.uncoordinated}
-	s.Stale = pl.isStale(snap)
+	in := nextInput{Desired: snap.desired, Reports: snap.reports, Now: snap.now, Uncoordinated: pl.uncoordinated}
+	in.Stale = pl.isStale(snap)
 	for _, r := range snap.reports {
 		if r.isLeaving(snap.now) {
 			pl.wakeBy(r.ServesUntil)
 		}
 	}
 	if !snap.stopBy.IsZero() && pl.leaving && t.active().has(snap.desired.number()) {
-		s.MustSwitch = pl.elapsed(snap.now, snap.stopBy, -forcedSwitchLead)
+		in.MustSwitch = pl.elapsed(snap.now, snap.stopBy, -forcedSwitchLead)
 	}
 	if t.scheduled() && t.SwitchAt.Equal(pl.scheduled.at) {
-		s.SwitchOverdue = pl.elapsed(snap.now, pl.scheduled.seen, switchTimeout)
+		in.SwitchOverdue = pl.elapsed(snap.now, pl.scheduled.seen, switchTimeout)
 	}
-	return s
+	return in
 }
 
 // restored returns the last known topology under a new generation. Replicas have to report again
 // that they hold the target. The target is set at once, so that replicas that serve by other tables join.
-func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
-	t := pl.effective(pl.last, snap)
-	t.Generation, t.SwitchAt = max(t.Generation, generation, newestGeneration(s.Reports)), time.Time{}
-	next, ok := t.retarget(s)
+func (pl *planner) restored(snap snapshot, in nextInput, generation int64) topology {
+	t := pl.followTopology(pl.last, snap)
+	t.Generation, t.SwitchAt = max(t.Generation, generation, newestGeneration(in.Reports)), time.Time{}
+	next, ok := t.retarget(in)
 	if !ok {
 		next.Generation = nextGeneration(t.Generation)
 	}
@@ -118,11 +118,11 @@ func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
 
 // replaceNewer replaces a topology whose format no replica of the fleet knows any more, as after a
 // rollback.
-func (pl *planner) replaceNewer(snap snapshot, s step) (topology, bool) {
+func (pl *planner) replaceNewer(snap snapshot, in nextInput) (topology, bool) {
 	if othersKnowNewer(snap.desired.members(), snap.reports) || pl.plan.InTransition() {
 		return topology{}, false
 	}
-	t, _ := topology{}.next(s)
+	t, _ := topology{}.next(in)
 	t.Generation = nextGeneration(max(t.Generation, pl.newer.Generation, pl.last.Generation))
 	if pl.plan.Active > 0 {
 		t.Active, t.Start = pl.plan.Active, snap.desired.number()-pl.plan.Ordinal

@@ -38,16 +38,16 @@ func TestTopologyThatReplacesANewerOneKeepsTheShards(t *testing.T) {
 		snap.reports[number] = own
 	}
 	pl := planner{newer: topology{Generation: 9}, plan: shard.Plan{Ordinal: 2, Active: 4, Target: 4}}
-	got, ok := pl.replaceNewer(snap, pl.step(snap))
+	got, ok := pl.replaceNewer(snap, pl.nextInput(snap))
 	if !ok || got.Active != 4 || got.Start != 11-2 || got.Generation <= 9 {
 		t.Errorf("got %+v, %t, want the table of the plan", got, ok)
 	}
 	pl.plan = shard.Plan{}
-	if got, ok := pl.replaceNewer(snap, pl.step(snap)); !ok || got.Active != 3 || got.Start != 10 {
+	if got, ok := pl.replaceNewer(snap, pl.nextInput(snap)); !ok || got.Active != 3 || got.Start != 10 {
 		t.Errorf("without a plan: got %+v, %t, want the desired table", got, ok)
 	}
 	delete(snap.reports, 12)
-	if got, ok := pl.replaceNewer(snap, pl.step(snap)); ok {
+	if got, ok := pl.replaceNewer(snap, pl.nextInput(snap)); ok {
 		t.Errorf("got %+v, want nothing: a replica that has not reported may support the newer format", got)
 	}
 }
