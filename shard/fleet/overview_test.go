@@ -126,8 +126,8 @@ func TestOverviewShowsWhichReplicaServes(t *testing.T) {
 				t.Errorf("got %+v, want %+v", r, w)
 			}
 		}
-		snap := snapshot{peers: peers{1: {ready: true}}}
-		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != nil || snap.servedBy(2, 0, 4) != nil {
+		obs := observation{peers: peers{1: {ready: true}}}
+		if obs.podState(0) != podAbsent || obs.servedBy(0, 0, 1) != nil || obs.servedBy(2, 0, 4) != nil {
 			t.Error("an absent pod counts as serving")
 		}
 	})
@@ -168,10 +168,10 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
-	snap := snapshot{standby: true, peers: peers{
+	obs := observation{standby: true, peers: peers{
 		10: {ready: true, address: "10.0.0.10"}, 11: {reason: "CrashLoopBackOff"}, 15: {ready: true, terminating: true},
 	}}
-	o.addReplicas(snap)
+	o.addReplicas(obs)
 	active, errActive := shard.NewTable(3)
 	target, errTarget := shard.NewTable(2)
 	if err := errors.Join(errActive, errTarget); err != nil {
@@ -209,7 +209,7 @@ func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 		ranges         bool
 	}{{maxReplicasWithRanges, 0, true}, {1, maxReplicasWithRanges, true}, {maxReplicasWithRanges + 1, 0, false}, {1, maxReplicasWithRanges + 1, false}} {
 		o := Overview{Status: Status{Active: c.active, Target: c.target}}
-		o.addReplicas(snapshot{})
+		o.addReplicas(observation{})
 		if got := o.Replicas[0].Own != nil; got != c.ranges {
 			t.Errorf("active %d, target %d: got ranges %t, want %t", c.active, c.target, got, c.ranges)
 		}
@@ -237,8 +237,8 @@ func TestOverviewReportsWhichReplicasATableIncludes(t *testing.T) {
 			t.Errorf("%+v: ServesItself() = %t, want %t", r, got, i == 2)
 		}
 	}
-	snap := snapshot{peers: peers{4: {ready: true}}}
-	if by := snap.servedBy(4, 0, 4); by != nil {
+	obs := observation{peers: peers{4: {ready: true}}}
+	if by := obs.servedBy(4, 0, 4); by != nil {
 		t.Errorf("a shard that does not exist is served by %d, want no replica", *by)
 	}
 }

@@ -55,9 +55,9 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 		if p.version = s.version; p.nextEvent.Before(s.now) {
 			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
 		}
-		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
+		seen := observation{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
 		if !p.denied.IsZero() {
-			seen = snapshot{known: true}
+			seen = observation{known: true}
 		}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
 		if relisted || !p.silentWatch && !blind || p.seen.desired.Total == 0 {

@@ -125,29 +125,29 @@ const (
 )
 
 // publishStatus updates the status and logs what has changed.
-func (l *loop) publishStatus(before planner, snap snapshot) {
+func (l *loop) publishStatus(before planner, obs observation) {
 	pl := &l.planner
 	s := l.Status()
 	s.Transitions.count(before.last, pl.last)
-	s.Ordinal, s.Desired = snap.desired.Ordinal, snap.desired.Total
+	s.Ordinal, s.Desired = obs.desired.Ordinal, obs.desired.Total
 	if pl.plan.Active > 0 {
 		s.Ordinal = pl.plan.Ordinal
 	}
-	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
+	s.Coordinated = obs.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
 	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
-	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
-	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
+	s.leaves = obs.usable && !pl.uncoordinated && pl.leaving && pl.isMember(obs)
+	s.start, s.shift = obs.desired.number()-pl.plan.Ordinal, pl.plan.Shift
 	s.Target, s.StartedAt = 0, time.Time{}
 	if pl.plan.InTransition() {
 		s.Target, s.StartedAt = pl.plan.Target, pl.last.StartedAt
 	}
 	s.Standby, s.ServesNeighbour, s.ServedByStandby = pl.plan.Standby, pl.plan.ServesNeighbour, pl.plan.ServedByStandby
-	s.canStop, s.Rejected = pl.canStop(snap), pl.rejected
+	s.canStop, s.Rejected = pl.canStop(obs), pl.rejected
 	if s != l.Status() {
 		l.status.Store(&s)
 		l.logPlan(before)
 	}
-	l.logProblem(before, snap)
+	l.logProblem(before, obs)
 }
 
 // isNewer reports whether an error is a [newerError].
@@ -156,12 +156,12 @@ func isNewer(err error) bool {
 	return ok
 }
 
-func (l *loop) logProblem(before planner, snap snapshot) {
+func (l *loop) logProblem(before planner, obs observation) {
 	pl := &l.planner
 	switch {
 	case pl.rewinds != before.rewinds:
 		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
-			"listing the StatefulSet again", "overruled", pl.ignores(snap.topology))
+			"listing the StatefulSet again", "overruled", pl.ignores(obs.topology))
 	case isNewer(pl.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping the current plan", "err", pl.problem)
 	case pl.rejected != before.rejected:
