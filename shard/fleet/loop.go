@@ -195,10 +195,10 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 
 // observe returns the current observation, and why the ConfigMap is unusable, if it is.
 func (l *loop) observe() (object *corev1.ConfigMap, obs observation, unusable error) {
-	s, w := l.store.read(), load(&l.desired)
+	s, d := l.store.read(), load(&l.desired)
 	obs = observation{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
-		desired: w.desiredState, desiredAsOf: w.asOf, excluded: w.excluded,
+		desired: d.desiredState, desiredAsOf: d.asOf, excluded: d.excluded,
 	}
 	l.recordStop(&obs)
 	unusable = cmp.Or(s.err, l.writeErr)

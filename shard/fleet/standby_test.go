@@ -189,9 +189,9 @@ func TestStandbyState(t *testing.T) {
 				all[ordinal] = p
 			}
 			pl := planner{incarnation: "x"}
-			w := desiredReplicas(3)
-			w.Ordinal = 1
-			obs := observation{desired: w, known: true, standby: true, peers: all, now: noon}
+			d := desiredReplicas(3)
+			d.Ordinal = 1
+			obs := observation{desired: d, known: true, standby: true, peers: all, now: noon}
 			pl.update(obs)
 			obs.now = obs.now.Add(overlap)
 			pl.update(obs)
@@ -260,9 +260,9 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
 			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.serves}, {}, {ServedByStandby: !c.serves}} {
 				pl := planner{incarnation: "x"}
-				w := desiredReplicas(3)
-				w.Ordinal = ordinal
-				pl.update(observation{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
+				d := desiredReplicas(3)
+				d.Ordinal = ordinal
+				pl.update(observation{desired: d, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
 				if p := pl.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
 					t.Errorf("replica %d: got plan %+v, want %+v", ordinal, p, want)
 				}
@@ -273,8 +273,8 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 
 func TestReplicaGivesUpAfterAnotherTookOver(t *testing.T) {
 	pl := planner{incarnation: "x"}
-	w := desiredReplicas(2)
-	obs := observation{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
+	d := desiredReplicas(2)
+	obs := observation{desired: d, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
 	at := func(after time.Duration, want bool) {
 		t.Helper()
 		obs.now = noon.Add(after)

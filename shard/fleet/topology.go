@@ -162,10 +162,10 @@ type desiredState struct {
 }
 
 // members returns the pods that the StatefulSet specifies.
-func (w desiredState) members() members { return members{w.Start, w.Total} }
+func (d desiredState) members() members { return members{d.Start, d.Total} }
 
 // number returns the number in the name of this replica's pod.
-func (w desiredState) number() int { return w.Start + w.Ordinal }
+func (d desiredState) number() int { return d.Start + d.Ordinal }
 
 // nextInput is the input of [topology.next].
 type nextInput struct {
@@ -216,10 +216,10 @@ func (t topology) next(in nextInput) (topology, bool) {
 
 // reset returns a topology that serves what the StatefulSet specifies.
 func (t topology) reset(in nextInput, generation int64) topology {
-	w := in.Desired
+	d := in.Desired
 	return topology{
-		Generation: nextGeneration(generation), Active: w.Total, Start: w.Start,
-		Set: w.Set, Revision: w.Revision, StartedAt: in.Now.UTC(),
+		Generation: nextGeneration(generation), Active: d.Total, Start: d.Start,
+		Set: d.Set, Revision: d.Revision, StartedAt: in.Now.UTC(),
 	}
 }
 
@@ -250,11 +250,11 @@ func (t topology) retarget(in nextInput) (topology, bool) {
 }
 
 // outdated reports whether the StatefulSet has changed since the decision.
-func (t topology) outdated(w desiredState) bool { return t.Set != w.Set || t.Revision < w.Revision }
+func (t topology) outdated(d desiredState) bool { return t.Set != d.Set || t.Revision < d.Revision }
 
 // follows reports whether the decision can follow from a revision of the StatefulSet that this
 // replica has seen.
-func (t topology) follows(w desiredState) bool { return t.Set == w.Set && t.Revision <= w.Revision }
+func (t topology) follows(d desiredState) bool { return t.Set == d.Set && t.Revision <= d.Revision }
 
 // desiredMembers returns the pods to move to: those that the StatefulSet specifies, without active
 // ones that leave.

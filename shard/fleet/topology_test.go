@@ -71,9 +71,9 @@ func TestNextTopology(t *testing.T) {
 		"stale replica schedules the switch":            {from: with(growing, func(t *topology) { t.Revision = 8 }), in: nextInput{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},
 		"another StatefulSet counts":                    {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), in: nextInput{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
 		"edited by hand":                                {from: with(growing, func(t *topology) { t.Target = 9 }), in: nextInput{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
-		"one by one":                                    {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(5), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 4)},
-		"one by one, complete":                          {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(3), func(w *desiredState) { w.OrderedReady = true })}},
-		"one by one, down":                              {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(1), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 1)},
+		"one by one":                                    {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(5), func(d *desiredState) { d.OrderedReady = true })}, want: decided(5, 3, 4)},
+		"one by one, complete":                          {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(3), func(d *desiredState) { d.OrderedReady = true })}},
+		"one by one, down":                              {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(1), func(d *desiredState) { d.OrderedReady = true })}, want: decided(5, 3, 1)},
 		"uncoordinated until now":                       {from: with(steady, func(t *topology) { t.Revision = 6 }), in: nextInput{Desired: desiredReplicas(5), Uncoordinated: true}, want: decided(5, 5, 0)},
 		"uncoordinated, but the topology is up to date": {from: growing, in: nextInput{Desired: desiredReplicas(5), Uncoordinated: true}},
 	} {
@@ -96,9 +96,9 @@ func TestNextTopology(t *testing.T) {
 	}
 }
 
-func withDesired(w desiredState, change func(*desiredState)) desiredState {
-	change(&w)
-	return w
+func withDesired(d desiredState, change func(*desiredState)) desiredState {
+	change(&d)
+	return d
 }
 
 func TestGenerationsHaveALimit(t *testing.T) {
