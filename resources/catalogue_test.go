@@ -14,7 +14,7 @@ type catalogued struct {
 	labels                               []string // alternatives of comma-separated names
 	stability                            string
 	optIn, isDefault                     bool
-	peer                                 string // whether kube-state-metrics has the family
+	ksm                                  string // whether kube-state-metrics has the family
 }
 
 // readCatalogue reads testdata/catalogue.tsv, the families of kube-state-metrics, and testdata/beyond.tsv, the families
@@ -28,10 +28,10 @@ func readCatalogue(t testing.TB) []catalogued {
 			f := strings.Split(line, "\t")
 			c := catalogued{
 				resource: f[0], groupVersion: f[1], family: f[2], kind: f[3], labels: strings.Split(f[4], " | "),
-				stability: f[5], optIn: f[6] == "yes", isDefault: f[7] == "yes", peer: "yes",
+				stability: f[5], optIn: f[6] == "yes", isDefault: f[7] == "yes", ksm: "yes",
 			}
 			if file == "beyond.tsv" {
-				c.peer = f[8]
+				c.ksm = f[8]
 			}
 			all = append(all, c)
 		}

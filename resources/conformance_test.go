@@ -18,8 +18,8 @@ func TestConformance(t *testing.T) {
 	kinds := kindsByName()
 	ran := 0
 	for _, f := range readFixtures(t) {
-		if f.options.PeerDialect {
-			// The fixture cronjobs-dialect has schedules that another exporter interprets differently from the CronJob
+		if f.options.KSMDialect {
+			// The fixture cronjobs-dialect has schedules that kube-state-metrics interprets differently from the CronJob
 			// controller. This package follows the controller; see TestCronScheduleFollowsController.
 			continue
 		}

@@ -43,7 +43,7 @@ type fixtureOptions struct {
 	MetricAllowlist      []string            `json:"metricAllowlist"`
 	MetricDenylist       []string            `json:"metricDenylist"`
 	Families             []string            `json:"families"`
-	PeerDialect          bool                `json:"peerDialect"`
+	KSMDialect           bool                `json:"ksmDialect"`
 	Note                 string              `json:"note"`
 }
 

@@ -44,7 +44,7 @@ stability level in brackets.
 
 // The reference must list the rendered families. With -update, the test writes it.
 func TestMetricsReference(t *testing.T) {
-	want := referenceHead + reference(All(), renderedLabels(t), peerHas(t)) + zerosReference()
+	want := referenceHead + reference(All(), renderedLabels(t), ksmHas(t)) + zerosReference()
 	if *update {
 		if err := os.WriteFile(referenceFile, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,7 @@ func TestMetricsReference(t *testing.T) {
 	}
 }
 
-func reference(kinds []Kind, labels map[string][]string, peer map[string]string) string {
+func reference(kinds []Kind, labels map[string][]string, ksm map[string]string) string {
 	var b strings.Builder
 	for _, k := range kinds {
 		fmt.Fprintf(&b, "- [%s](#%[1]s)%s\n", k.Name(), map[bool]string{false: ", when named by `--resources`"}[k.Default])
@@ -69,7 +69,7 @@ func reference(kinds []Kind, labels map[string][]string, peer map[string]string)
 		b.WriteString("| Name | Type | Unit | Labels | Stability | Opt-in | KSM | Meaning |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 		for _, f := range k.Families() {
 			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s | %s |\n", f.Name, f.Type, cmp.Or(f.Unit, "–"),
-				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], peer[f.Name], f.Help)
+				strings.Join(labels[f.Name], "<br>or "), f.Stability, map[bool]string{true: "yes"}[f.OptIn], ksm[f.Name], f.Help)
 		}
 	}
 	return b.String()
@@ -99,12 +99,12 @@ func zerosReference() string {
 	return b.String()
 }
 
-// peerHas returns for each family whether kube-state-metrics has it.
-func peerHas(t *testing.T) map[string]string {
+// ksmHas returns for each family whether kube-state-metrics has it.
+func ksmHas(t *testing.T) map[string]string {
 	t.Helper()
 	has := map[string]string{}
 	for _, c := range readCatalogue(t) {
-		has[c.family] = c.peer
+		has[c.family] = c.ksm
 	}
 	return has
 }

@@ -11,9 +11,9 @@ type Plan struct {
 	// Shift is set while spec.ordinals.start of the StatefulSet changes: in the target table the replica has the ordinal
 	// Ordinal - Shift.
 	Shift int
-	// NextOnly makes a replica that serves nothing hold only its part of the target table, because it lacks the memory
+	// TargetOnly makes a replica that serves nothing hold only its part of the target table, because it lacks the memory
 	// for its part of the active table.
-	NextOnly bool
+	TargetOnly bool
 
 	// Standby is set in a fleet where each replica also holds the shard of its neighbour (see [Neighbour]), by the active
 	// table and by the target table.
@@ -35,16 +35,16 @@ func (p Plan) InTransition() bool { return p.Active != p.Target || p.Shift != 0 
 func (p Plan) Grows() bool { return p.Target > p.Active }
 
 // Shards are the hash ranges that a plan makes a replica hold: its own shard and, with Standby, its neighbour's, by the
-// active table and by the target table. nil is an empty shard. Outside a transition the Next fields equal the others.
-type Shards struct{ Own, Neighbour, NextOwn, NextNeighbour Ranges }
+// active table and by the target table. nil is an empty shard. Outside a transition the Target fields equal the others.
+type Shards struct{ Own, Neighbour, TargetOwn, TargetNeighbour Ranges }
 
 // Shards computes the shards from the tables that the plan names, at each call (see [NewTable] for the cost).
 func (p Plan) Shards() Shards {
 	var s Shards
 	s.Own, s.Neighbour = p.rangesFor(p.Ordinal, p.Active)
-	s.NextOwn, s.NextNeighbour = s.Own, s.Neighbour
+	s.TargetOwn, s.TargetNeighbour = s.Own, s.Neighbour
 	if p.InTransition() {
-		s.NextOwn, s.NextNeighbour = p.rangesFor(p.Ordinal-p.Shift, p.Target)
+		s.TargetOwn, s.TargetNeighbour = p.rangesFor(p.Ordinal-p.Shift, p.Target)
 	}
 	return s
 }
@@ -67,13 +67,15 @@ func (p Plan) rangesFor(ordinal, total int) (own, neighbour Ranges) {
 func Neighbour(ordinal, total int) int { return (ordinal + total - 1) % total }
 
 // List returns the four shards.
-func (s Shards) List() []Ranges { return []Ranges{s.Own, s.Neighbour, s.NextOwn, s.NextNeighbour} }
+func (s Shards) List() []Ranges { return []Ranges{s.Own, s.Neighbour, s.TargetOwn, s.TargetNeighbour} }
 
-// Next returns the hashes to hold for the target table.
-func (s Shards) Next() Ranges { return s.NextOwn.Union(s.NextNeighbour) }
+// Target returns the hashes to hold for the target table.
+func (s Shards) Target() Ranges { return s.TargetOwn.Union(s.TargetNeighbour) }
 
 // All returns all hashes to hold.
-func (s Shards) All() Ranges { return s.Own.Union(s.Neighbour).Union(s.NextOwn).Union(s.NextNeighbour) }
+func (s Shards) All() Ranges {
+	return s.Own.Union(s.Neighbour).Union(s.TargetOwn).Union(s.TargetNeighbour)
+}
 
 // Serves returns the shards that the plan makes the replica serve.
 func (p Plan) Serves(s Shards) []Ranges {
@@ -89,6 +91,6 @@ func (p Plan) Serves(s Shards) []Ranges {
 
 // Held states how much of a plan a replica holds.
 type Held struct {
-	Next bool // its part of the target table; outside a transition, of the active table
-	All  bool // everything
+	Target bool // its part of the target table; outside a transition, of the active table
+	All    bool // everything
 }

@@ -37,7 +37,7 @@ func TestPlanHoldsItsShardsOfBothTables(t *testing.T) {
 	}{
 		"at rest": {
 			Plan{Ordinal: 1, Active: 3, Target: 3},
-			Shards{Own: three.Ranges(1), NextOwn: three.Ranges(1)},
+			Shards{Own: three.Ranges(1), TargetOwn: three.Ranges(1)},
 		},
 		"standby at rest": {
 			Plan{Ordinal: 0, Active: 3, Target: 3, Standby: true},
@@ -49,7 +49,7 @@ func TestPlanHoldsItsShardsOfBothTables(t *testing.T) {
 		},
 		"new replica": {
 			Plan{Ordinal: 4, Active: 3, Target: 5, Standby: true},
-			Shards{NextOwn: five.Ranges(4), NextNeighbour: five.Ranges(3)},
+			Shards{TargetOwn: five.Ranges(4), TargetNeighbour: five.Ranges(3)},
 		},
 		"leaving replica": {
 			Plan{Ordinal: 2, Active: 3, Target: 2, Standby: true},
@@ -57,11 +57,11 @@ func TestPlanHoldsItsShardsOfBothTables(t *testing.T) {
 		},
 		"shifted ordinals": {
 			Plan{Ordinal: 2, Active: 3, Target: 3, Shift: 1},
-			Shards{Own: three.Ranges(2), NextOwn: three.Ranges(1)},
+			Shards{Own: three.Ranges(2), TargetOwn: three.Ranges(1)},
 		},
 		"alone with standby": {
 			Plan{Ordinal: 0, Active: 1, Target: 2, Standby: true},
-			Shards{Own: All(), NextOwn: two.Ranges(0), NextNeighbour: two.Ranges(1)},
+			Shards{Own: All(), TargetOwn: two.Ranges(0), TargetNeighbour: two.Ranges(1)},
 		},
 		"without a table": {Plan{Ordinal: 0, Active: 0, Target: 0}, Shards{}},
 	} {
@@ -69,9 +69,9 @@ func TestPlanHoldsItsShardsOfBothTables(t *testing.T) {
 			got := c.plan.Shards()
 			equalRanges(t, "Own", got.Own, c.want.Own)
 			equalRanges(t, "Neighbour", got.Neighbour, c.want.Neighbour)
-			equalRanges(t, "NextOwn", got.NextOwn, c.want.NextOwn)
-			equalRanges(t, "NextNeighbour", got.NextNeighbour, c.want.NextNeighbour)
-			equalRanges(t, "Next", got.Next(), c.want.NextOwn.Union(c.want.NextNeighbour))
+			equalRanges(t, "TargetOwn", got.TargetOwn, c.want.TargetOwn)
+			equalRanges(t, "TargetNeighbour", got.TargetNeighbour, c.want.TargetNeighbour)
+			equalRanges(t, "Target", got.Target(), c.want.TargetOwn.Union(c.want.TargetNeighbour))
 			all := Ranges(nil)
 			for _, r := range got.List() {
 				all = all.Union(r)

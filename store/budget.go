@@ -34,33 +34,33 @@ type lruEntry struct {
 // small, blocks are compressed and decompressed for every change. 32 MiB hold the blocks that a few
 // hundred events per second change.
 func NewBudget(limit int64) *Budget {
-	g := &Budget{limit: limit, codec: newCodec()}
-	g.eof = staticBlock([]byte("# EOF\n"), g.codec)
-	return g
+	budget := &Budget{limit: limit, codec: newCodec()}
+	budget.eof = staticBlock([]byte("# EOF\n"), budget.codec)
+	return budget
 }
 
 // RawBytes is the current memory of all raw blocks.
-func (g *Budget) RawBytes() int64 { return g.raw.Load() }
+func (budget *Budget) RawBytes() int64 { return budget.raw.Load() }
 
 // update takes over b's current raw bytes. written means that b was just changed. The caller holds
 // the store's mutex.
-func (g *Budget) update(b *bucket, written bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (budget *Budget) update(b *bucket, written bool) {
+	budget.mu.Lock()
+	defer budget.mu.Unlock()
 	l, now := &b.lru, b.totals.raw
 	if b.store.abandoned {
 		now = 0
 	}
-	g.raw.Add(now - l.raw)
+	budget.raw.Add(now - l.raw)
 	l.raw = now
 	switch {
 	case now == 0 && l.element != nil:
-		g.lru.Remove(l.element)
+		budget.lru.Remove(l.element)
 		l.element = nil
 	case now > 0 && l.element == nil && written:
-		l.element = g.lru.PushBack(b)
+		l.element = budget.lru.PushBack(b)
 	case now > 0 && written:
-		g.lru.MoveToBack(l.element)
+		budget.lru.MoveToBack(l.element)
 	}
 }
 
@@ -79,24 +79,24 @@ func (s *Store) Abandon() {
 
 // victim removes the least recently written bucket from the list and returns it if the limit is
 // exceeded, else nil. The bucket's bytes count until they are freed.
-func (g *Budget) victim() *bucket {
-	if g.raw.Load() <= g.limit {
+func (budget *Budget) victim() *bucket {
+	if budget.raw.Load() <= budget.limit {
 		return nil
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	front := g.lru.Front()
+	budget.mu.Lock()
+	defer budget.mu.Unlock()
+	front := budget.lru.Front()
 	if front == nil {
 		return nil // other goroutines are compressing the rest
 	}
-	b, _ := g.lru.Remove(front).(*bucket)
+	b, _ := budget.lru.Remove(front).(*bucket)
 	b.lru.element = nil
 	return b
 }
 
 // evict compresses buckets until memory is within the limit. The caller holds no lock.
-func (g *Budget) evict() {
-	for b := g.victim(); b != nil; b = g.victim() {
+func (budget *Budget) evict() {
+	for b := budget.victim(); b != nil; b = budget.victim() {
 		b.store.compressBucket(b, (*block).isRaw)
 	}
 }

@@ -33,10 +33,10 @@ func (ct *compressedText) copyForPatch(b *bucket, f int, epoch uint64) *compress
 		overlay patch
 	}{compressedText: *ct, overlay: patch{editState: editState{home: b, family: f, epoch: epoch}, baseSize: ct.size}}
 	next.patch = &next.overlay
-	if t := ct.patch; t != nil {
-		next.overlay.baseSize, next.overlay.textBytes = t.baseSize, t.textBytes
-		next.overlay.sweptAt = t.sweptAt
-		next.overlay.texts = append(make([]patchText, 0, len(t.texts)+4), t.texts...)
+	if p := ct.patch; p != nil {
+		next.overlay.baseSize, next.overlay.textBytes = p.baseSize, p.textBytes
+		next.overlay.sweptAt = p.sweptAt
+		next.overlay.texts = append(make([]patchText, 0, len(p.texts)+4), p.texts...)
 	}
 	return &next.compressedText
 }
@@ -54,17 +54,17 @@ func (ct *compressedText) canPatch(mask uint64) bool {
 // replace sets the text of every slot in the mask. It copies text. The patch must be writable.
 func (ct *compressedText) replace(mask uint64, text []byte) {
 	ct.size += uint32(bits.OnesCount64(mask)*len(text)) - ct.textLen(mask)
-	t := ct.patch
-	for i := range t.texts {
-		if one := &t.texts[i]; mask>>one.slot&1 == 1 {
-			t.textBytes += len(text) - len(one.text)
+	p := ct.patch
+	for i := range p.texts {
+		if one := &p.texts[i]; mask>>one.slot&1 == 1 {
+			p.textBytes += len(text) - len(one.text)
 			one.text = slices.Clone(text)
 			mask &^= 1 << one.slot
 		}
 	}
 	for i := range slotsOf(mask) {
-		t.texts = append(t.texts, patchText{i, slices.Clone(text)})
-		t.textBytes += len(text)
+		p.texts = append(p.texts, patchText{i, slices.Clone(text)})
+		p.textBytes += len(text)
 	}
 }
 
@@ -101,10 +101,10 @@ func (s *Store) tryPatch(b *bucket, f int, mask uint64, text []byte) bool {
 
 // apply writes the text with the patch to dst, given the text below it and the slot lengths of
 // that.
-func (t *patch) apply(dst, base []byte, lens slotLens) {
+func (p *patch) apply(dst, base []byte, lens slotLens) {
 	var texts [slotsPerBucket]*patchText
-	for i := range t.texts {
-		texts[t.texts[i].slot] = &t.texts[i]
+	for i := range p.texts {
+		texts[p.texts[i].slot] = &p.texts[i]
 	}
 	for i, n := range lens {
 		text := base[:n]

@@ -11,8 +11,8 @@ const chunkBytes = 64 << 10
 
 // newWriter returns a pooled writer with a buffer of one chunk. A scrape keeps it while it waits for
 // its client.
-func (g *Budget) newWriter(w io.Writer) *bufio.Writer {
-	out, _ := g.writers.Get().(*bufio.Writer)
+func (budget *Budget) newWriter(w io.Writer) *bufio.Writer {
+	out, _ := budget.writers.Get().(*bufio.Writer)
 	if out == nil {
 		out = bufio.NewWriterSize(nil, chunkBytes)
 	}
@@ -21,7 +21,7 @@ func (g *Budget) newWriter(w io.Writer) *bufio.Writer {
 }
 
 // releaseWriter returns the writer to the pool.
-func (g *Budget) releaseWriter(out *bufio.Writer) {
+func (budget *Budget) releaseWriter(out *bufio.Writer) {
 	out.Reset(nil)
-	g.writers.Put(out)
+	budget.writers.Put(out)
 }

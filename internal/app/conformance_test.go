@@ -44,7 +44,7 @@ type fixtureOptions struct {
 	CustomResourceConfig string              `json:"customResourceConfig"`
 	CustomResourceOnly   bool                `json:"customResourceOnly"`
 	Families             []string            `json:"families"`
-	PeerDialect          bool                `json:"peerDialect"`
+	KSMDialect           bool                `json:"ksmDialect"`
 	Note                 string              `json:"note"`
 }
 
@@ -94,8 +94,8 @@ func TestConformance(t *testing.T) {
 	for _, name := range append(names, custom...) {
 		base := strings.TrimSuffix(name, ".prom")
 		options := readOptions(t, base)
-		if options.PeerDialect {
-			// cronjobs-dialect holds schedules that another exporter reads differently from the CronJob controller. We
+		if options.KSMDialect {
+			// cronjobs-dialect holds schedules that kube-state-metrics reads differently from the CronJob controller. We
 			// follow the controller.
 			continue
 		}

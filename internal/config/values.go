@@ -58,7 +58,7 @@ func parsed[T any](into *T, kind string, parse func(string) (T, error)) flagValu
 // intValue parses an integer between low and the largest T, or [math.MaxInt32] if that is less.
 func intValue[T int | int64 | uint16](into *T, low int64) flagValue {
 	high := int64(math.MaxInt32)
-	if T(0)-1 > 0 {
+	if T(0)-1 > 0 { // T is unsigned: uint16
 		high = math.MaxUint16
 	}
 	return parsed(into, "integer", func(s string) (T, error) {

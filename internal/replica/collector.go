@@ -11,7 +11,7 @@ import (
 
 // collector collects the state of the stores and Reflectors.
 type collector struct {
-	source atomic.Pointer[source]
+	collected atomic.Pointer[collected]
 
 	kinds        []kindMetric
 	limitReached *prometheus.Desc
@@ -27,8 +27,8 @@ type collector struct {
 	servedShare  *prometheus.Desc
 }
 
-// source is what the collector reads.
-type source struct {
+// collected is what the collector reads.
+type collected struct {
 	*Replica
 	extra []ExtraResource
 }
@@ -100,7 +100,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	r := c.source.Load()
+	r := c.collected.Load()
 	if r == nil {
 		return
 	}

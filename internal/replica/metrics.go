@@ -59,7 +59,7 @@ func (m *Metrics) Verify() *verify.Metrics { return m.verify }
 // SetSource makes the metrics of stores and Reflectors those of r, and adds the phases of the extra
 // resources. It may be called at any time.
 func (m *Metrics) SetSource(r *Replica, extra ...ExtraResource) {
-	m.collector.source.Store(&source{r, extra})
+	m.collector.collected.Store(&collected{r, extra})
 }
 
 // counters are the metrics of one kind. They are looked up once.

@@ -76,10 +76,10 @@ func (s reshardState) desiredVisible() (desired shard.Ranges) {
 // fleet grows first loads its part of the target table, which is the smaller one. So it can report
 // that part as held even if it has no memory for the larger one.
 func (r *Replica) desiredHeld(s reshardState) shard.Ranges {
-	next := s.shards.Next()
+	target := s.shards.Target()
 	starting := len(s.visible) == 0 && !r.isReady() && len(s.shards.Own.Difference(s.synced)) > 0
-	if starting && s.plan.Grows() && len(next) > 0 && (s.plan.NextOnly || len(next.Difference(s.synced)) > 0) {
-		return next
+	if starting && s.plan.Grows() && len(target) > 0 && (s.plan.TargetOnly || len(target.Difference(s.synced)) > 0) {
+		return target
 	}
 	return s.shards.All().Union(s.visible)
 }
@@ -170,7 +170,7 @@ func (r *Replica) publishStatus(s reshardState, visible shard.Ranges) {
 	// requires that the shard is held, and that of the neighbour, which a ready replica serves at once.
 	active := s.shards.Own.Union(s.shards.Neighbour)
 	r.setReady(s, s.visible.Equal(visible) && len(active.Difference(s.synced)) == 0)
-	r.setProgress(s.plan, shard.Held{Next: len(s.shards.Next().Difference(s.synced)) == 0, All: complete})
+	r.setProgress(s.plan, shard.Held{Target: len(s.shards.Target().Difference(s.synced)) == 0, All: complete})
 }
 
 // setReady sets whether the replica is ready and serves. A ready replica stays ready while it has a

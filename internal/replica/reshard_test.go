@@ -256,7 +256,7 @@ func TestReshardListsAddedRangesOnly(t *testing.T) {
 	s := plan(0, 3, 2).Shards()
 	mu.Lock()
 	defer mu.Unlock()
-	if want := s.NextOwn.Difference(s.Own).Selector(); len(selectors) != 1 || !selectors[want] {
+	if want := s.TargetOwn.Difference(s.Own).Selector(); len(selectors) != 1 || !selectors[want] {
 		t.Errorf("got lists with the selectors %v, want %q only", slices.Collect(maps.Keys(selectors)), want)
 	}
 }

@@ -33,7 +33,7 @@ func (w *world) startRecording(p shard.Plan) (*run, *heldRecorder) {
 			defer recorded.mu.Unlock()
 			recorded.held = append(recorded.held, held)
 			recorded.share = append(recorded.share, r.Overview().Held.Fraction())
-			if held.All && len(p.Shards().Own) > 0 && !p.NextOnly && r.Serves() != nil {
+			if held.All && len(p.Shards().Own) > 0 && !p.TargetOnly && r.Serves() != nil {
 				recorded.early++
 			}
 		}
@@ -54,19 +54,19 @@ func TestStartingReplicaLoadsItsTargetPartFirst(t *testing.T) {
 	r.wantServes(0, 3)
 	recorded.mu.Lock()
 	defer recorded.mu.Unlock()
-	if len(recorded.held) < 2 || recorded.held[0] != (shard.Held{Next: true}) || !near(recorded.share[0], 1./6) && !near(recorded.share[0], 1./3) {
+	if len(recorded.held) < 2 || recorded.held[0] != (shard.Held{Target: true}) || !near(recorded.share[0], 1./6) && !near(recorded.share[0], 1./3) {
 		t.Fatalf("recorded %+v with shares %v, want first the target part only, with a sixth or a third", recorded.held, recorded.share)
 	}
-	if last := len(recorded.held) - 1; recorded.held[last] != (shard.Held{Next: true, All: true}) || !near(recorded.share[last], 1./3) {
+	if last := len(recorded.held) - 1; recorded.held[last] != (shard.Held{Target: true, All: true}) || !near(recorded.share[last], 1./3) {
 		t.Errorf("recorded %+v with shares %v, want at last everything, with a third", recorded.held, recorded.share)
 	}
 }
 
-// TestNextOnlyReplicaServesAfterTheSwitch checks a replica that lacks memory for its third: it
+// TestTargetOnlyReplicaServesAfterTheSwitch checks a replica that lacks memory for its third: it
 // serves nothing until the fleet has grown.
-func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
+func TestTargetOnlyReplicaServesAfterTheSwitch(t *testing.T) {
 	limited := plan(0, 3, 6)
-	limited.NextOnly = true
+	limited.TargetOnly = true
 	r, recorded := populatedWorld(t).startRecording(limited)
 	r.waitHolds(limited)
 	if r.Serves() == nil || r.Ready() == nil {
@@ -87,18 +87,18 @@ func TestNextOnlyReplicaServesAfterTheSwitch(t *testing.T) {
 	recorded.mu.Unlock()
 }
 
-// TestNextOnlyReplicaIsNotReadyWithStandby checks that a replica without its third is not ready,
+// TestTargetOnlyReplicaIsNotReadyWithStandby checks that a replica without its third is not ready,
 // even while a standby serves it: if its pod became ready, the standby would stop.
-func TestNextOnlyReplicaIsNotReadyWithStandby(t *testing.T) {
+func TestTargetOnlyReplicaIsNotReadyWithStandby(t *testing.T) {
 	limited := plan(0, 3, 6)
-	limited.NextOnly, limited.Standby, limited.ServedByStandby = true, true, true
+	limited.TargetOnly, limited.Standby, limited.ServedByStandby = true, true, true
 	r := populatedWorld(t).start(nil)
 	r.Follow(limited)
 	r.waitHolds(limited)
 	if r.Ready() == nil {
 		t.Error("the replica is ready without its third")
 	}
-	limited.NextOnly = false
+	limited.TargetOnly = false
 	r.Follow(limited)
 	r.waitReady()
 	if r.Serves() == nil {
@@ -140,7 +140,7 @@ func TestNewReplicaServesBeforeItHoldsTheNextTarget(t *testing.T) {
 			r.Follow(shrinking)
 			r.waitReady()
 			r.wantServes(1, 3)
-			if r.Holds(shrinking).Next {
+			if r.Holds(shrinking).Target {
 				t.Error("the replica holds its part of the next target, want none before it is listed")
 			}
 		})
@@ -182,13 +182,13 @@ func TestTargetPartIsHeldOnceItIsListed(t *testing.T) {
 	r.Follow(growing)
 	<-asked
 	eventually(t, "a published status", func() bool { return strings.HasPrefix(r.Ready().Error(), "not synced yet") })
-	if held := r.Holds(growing); held.Next || held.All {
+	if held := r.Holds(growing); held.Target || held.All {
 		t.Errorf("Holds returned %+v before anything was listed, want nothing held", held)
 	}
 	close(answer)
 	r.waitHolds(growing)
-	if !r.Holds(growing).Next {
-		t.Error("Holds returned All without Next")
+	if !r.Holds(growing).Target {
+		t.Error("Holds returned All without Target")
 	}
 }
 

@@ -88,7 +88,7 @@ func (r *Replica) firstPlan(ctx context.Context) (shard.Plan, bool) {
 			if len(p.Shards().All()) > 0 {
 				return p, true
 			}
-			r.setProgress(p, shard.Held{Next: true, All: true})
+			r.setProgress(p, shard.Held{Target: true, All: true})
 			r.setWaiting(ErrNoShard)
 			r.logger.Info("this replica's ordinal is outside of the fleet; waiting for a shard", "ordinal", p.Ordinal, "total", p.Active)
 		}

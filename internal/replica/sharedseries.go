@@ -97,7 +97,7 @@ func (s *sharedSeries) claim(id store.ID, l *resources.Lines, held func(store.ID
 		shared = shared[1:]
 		for line := range bytes.Lines(l.Buf[from:end]) {
 			h := s.hash(line)
-			if owner, owned := s.owners[h]; owned && owner != id && held(owner) {
+			if owner, known := s.owners[h]; known && owner != id && held(owner) {
 				leftOut = append(leftOut, h)
 				if family < 0 {
 					family = f

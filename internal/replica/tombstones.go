@@ -36,74 +36,74 @@ type tombstones struct {
 }
 
 // add remembers a deletion. A deletion without a version is ignored, because it cannot be compared.
-func (g *tombstones) add(v store.Version) {
+func (t *tombstones) add(v store.Version) {
 	if v.Version == 0 {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	version := max(v.Version, g.current[v.ID], g.previous[v.ID])
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	version := max(v.Version, t.current[v.ID], t.previous[v.ID])
 	limit := tombstonesPerGeneration
-	if g.keeping > 0 {
+	if t.keeping > 0 {
 		limit = maxTombstones
 	}
-	if len(g.current) >= limit {
-		if g.keeping > 0 {
-			g.overflows++
+	if len(t.current) >= limit {
+		if t.keeping > 0 {
+			t.overflows++
 		}
-		g.current, g.previous = g.previous, g.current
-		if len(g.current) > tombstonesPerGeneration {
-			g.current = nil // a cleared map would keep its memory
+		t.current, t.previous = t.previous, t.current
+		if len(t.current) > tombstonesPerGeneration {
+			t.current = nil // a cleared map would keep its memory
 		}
-		clear(g.current)
+		clear(t.current)
 	}
-	if g.current == nil {
-		g.current = map[store.ID]uint64{}
+	if t.current == nil {
+		t.current = map[store.ID]uint64{}
 	}
-	g.current[v.ID] = version
-	g.newest = max(g.newest, version)
+	t.current[v.ID] = version
+	t.newest = max(t.newest, version)
 }
 
 // keepAll makes tombstones keep all deletions, up to maxTombstones, until keptAll is called, which
 // reports whether there were no more.
-func (g *tombstones) keepAll() (keptAll func() bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.keeping++
-	before := g.overflows
+func (t *tombstones) keepAll() (keptAll func() bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.keeping++
+	before := t.overflows
 	return func() bool {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.keeping--
-		return g.overflows == before
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.keeping--
+		return t.overflows == before
 	}
 }
 
 // covers reports whether a version of an object is not newer than the object's deletion.
-func (g *tombstones) covers(id store.ID, version uint64) bool {
+func (t *tombstones) covers(id store.ID, version uint64) bool {
 	if version == 0 {
 		return false
 	}
-	return g.deletedAt(id) >= version
+	return t.deletedAt(id) >= version
 }
 
 // deletedAt returns the version at which an object was deleted, or 0 if that is not known.
-func (g *tombstones) deletedAt(id store.ID) uint64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return max(g.current[id], g.previous[id])
+func (t *tombstones) deletedAt(id store.ID) uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(t.current[id], t.previous[id])
 }
 
 // newestVersion returns the highest version of a deletion.
-func (g *tombstones) newestVersion() uint64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.newest
+func (t *tombstones) newestVersion() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.newest
 }
 
 // clear forgets all deletions.
-func (g *tombstones) clear() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.current, g.previous, g.newest = nil, nil, 0
+func (t *tombstones) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.current, t.previous, t.newest = nil, nil, 0
 }

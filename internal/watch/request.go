@@ -23,15 +23,15 @@ const maxRetries = 3
 // response is the body of a successful answer. It counts the bytes, and distinguishes the end of
 // the connection from bytes that cannot be decoded. One goroutine reads it.
 type response struct {
-	r      *Reflector
-	sent   sharding.Selector
-	body   io.ReadCloser
-	cancel context.CancelCauseFunc
-	ctx    context.Context
-	watch  bool
-	idle   *time.Timer // nil for a watch that may be silent
-	resume func()      // ends the suspension of batching
-	err    error       // of the connection, io.EOF included
+	reflector *Reflector
+	sent      sharding.Selector
+	body      io.ReadCloser
+	cancel    context.CancelCauseFunc
+	ctx       context.Context
+	watch     bool
+	idle      *time.Timer // nil for a watch that may be silent
+	resume    func()      // ends the suspension of batching
+	err       error       // of the connection, io.EOF included
 }
 
 // open requests a list or watch in a media type; "" stands for those of the client. A server that
@@ -56,7 +56,7 @@ func (r *Reflector) open(ctx context.Context, o metav1.ListOptions, accept strin
 // send sends a request. A list, also one that is streamed, ends when nothing arrives for the idle
 // timeout, and is not read in batches.
 func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept string) (*response, error) {
-	resp := &response{r: r, watch: o.Watch, resume: r.Client.SuspendBatching()}
+	resp := &response{reflector: r, watch: o.Watch, resume: r.Client.SuspendBatching()}
 	resp.ctx, resp.cancel = context.WithCancelCause(ctx)
 	if !o.Watch || o.SendInitialEvents != nil {
 		resp.idle = time.AfterFunc(r.IdleTimeout, func() { resp.cancel(errIdleTimeout) })
@@ -85,51 +85,51 @@ func (r *Reflector) send(ctx context.Context, o metav1.ListOptions, accept strin
 }
 
 // mapError returns errIdleTimeout for an error that the idle timeout has caused.
-func (s *response) mapError(err error) error {
-	if errors.Is(context.Cause(s.ctx), errIdleTimeout) {
+func (r *response) mapError(err error) error {
+	if errors.Is(context.Cause(r.ctx), errIdleTimeout) {
 		return errIdleTimeout
 	}
 	return err
 }
 
 // Read implements io.Reader.
-func (s *response) Read(p []byte) (int, error) {
-	n, err := s.body.Read(p)
+func (r *response) Read(p []byte) (int, error) {
+	n, err := r.body.Read(p)
 	if n > 0 {
-		s.r.counters.bytes.Add(float64(n))
-		if s.watch {
-			s.r.status.contact()
+		r.reflector.counters.bytes.Add(float64(n))
+		if r.watch {
+			r.reflector.status.contact()
 		}
-		if s.idle != nil {
-			s.idle.Reset(s.r.IdleTimeout)
+		if r.idle != nil {
+			r.idle.Reset(r.reflector.IdleTimeout)
 		}
 	}
 	if err != nil {
-		s.err = s.mapError(err)
-		return n, s.err
+		r.err = r.mapError(err)
+		return n, r.err
 	}
 	return n, nil
 }
 
 // causes reports whether a frame could not be read because the connection has ended.
-func (s *response) causes(err error) bool {
-	return s.err != nil && (errors.Is(err, s.err) || errors.Is(err, io.ErrUnexpectedEOF))
+func (r *response) causes(err error) bool {
+	return r.err != nil && (errors.Is(err, r.err) || errors.Is(err, io.ErrUnexpectedEOF))
 }
 
 // endList ends what lists have: the idle timeout, and that they are not read in batches. A streamed
 // list continues as a watch.
-func (s *response) endList() {
-	s.resume()
-	if s.idle != nil {
-		s.idle.Stop()
-		s.idle = nil
+func (r *response) endList() {
+	r.resume()
+	if r.idle != nil {
+		r.idle.Stop()
+		r.idle = nil
 	}
 }
 
-func (s *response) close() {
-	s.endList()
-	s.cancel(nil)
-	if s.body != nil {
-		_ = s.body.Close()
+func (r *response) close() {
+	r.endList()
+	r.cancel(nil)
+	if r.body != nil {
+		_ = r.body.Close()
 	}
 }

@@ -135,9 +135,9 @@ func (c *Coordinator) run(ctx context.Context, changed func(desiredState)) error
 		return err
 	}
 	var last desiredState
-	c.newStatefulSetWatcher(name, func(w observedDesired) {
-		if w.desiredState != last {
-			last = w.desiredState
+	c.newStatefulSetWatcher(name, func(d observedDesired) {
+		if d.desiredState != last {
+			last = d.desiredState
 			changed(last)
 		}
 	}).Run(ctx)
@@ -149,11 +149,11 @@ func (r *rig) run() {
 	ended := make(chan error, 1)
 	var inside atomic.Int32
 	go func() {
-		ended <- r.c.run(ctx, func(w desiredState) {
+		ended <- r.c.run(ctx, func(d desiredState) {
 			if inside.Add(1) != 1 {
 				r.t.Error("two calls of changed run concurrently")
 			}
-			r.got <- w.Assignment
+			r.got <- d.Assignment
 			time.Sleep(time.Millisecond)
 			inside.Add(-1)
 		})

@@ -58,20 +58,20 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pl := planner{}
-			snap := snapshot{desired: desiredReplicas(4), known: true, usable: true, now: noon}
+			obs := observation{desired: desiredReplicas(4), known: true, usable: true, now: noon}
 			if c.before != nil {
-				snap.contents = contents{topology: *c.before}
-				pl.update(snap)
+				obs.contents = contents{topology: *c.before}
+				pl.update(obs)
 			}
-			snap.contents = c.reads
-			pl.update(snap)
+			obs.contents = c.reads
+			pl.update(obs)
 			if pl.plan != c.want || !isNewer(pl.problem) {
 				t.Errorf("plan %+v, want %+v; problem %v", pl.plan, c.want, pl.problem)
 			}
-			if next, ok := pl.propose(snap); ok {
+			if next, ok := pl.propose(obs); ok {
 				t.Errorf("propose() = %v, want nothing", next)
 			}
-			if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
+			if r, ok := pl.report(obs, shard.Held{Target: true, All: true}); !ok || r.Holds || r.Format != formatVersion {
 				t.Errorf("report() = %v, %t, want one with the supported versions only", r, ok)
 			}
 		})
@@ -82,15 +82,15 @@ func TestReplicaKeepsServingWhenANewerVersionWroteTheTopology(t *testing.T) {
 // read the newer topology before that.
 func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 	pl := planner{}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, standby: true,
 		contents: parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)})}
-	pl.update(snap)
-	if r, ok := pl.report(snap, shard.Held{}); ok {
+	pl.update(obs)
+	if r, ok := pl.report(obs, shard.Held{}); ok {
 		t.Errorf("report() = %v before the pods of the fleet are known, want nothing", r)
 	}
-	snap.peers = peers{0: {ready: true}}
-	pl.update(snap)
-	if _, ok := pl.report(snap, shard.Held{}); !ok || !isNewer(pl.problem) {
+	obs.peers = peers{0: {ready: true}}
+	pl.update(obs)
+	if _, ok := pl.report(obs, shard.Held{}); !ok || !isNewer(pl.problem) {
 		t.Errorf("reported: %t, problem %v; want a report and the newer version as the problem", ok, pl.problem)
 	}
 }
@@ -99,10 +99,10 @@ func TestReplicaReportsOnlyAfterItsFirstDecision(t *testing.T) {
 func TestScheduledSwitchHappensAlthoughANewerVersionWritesIt(t *testing.T) {
 	scheduled := topology{Generation: 4, Active: 2, Target: 3, SwitchAt: noon.Add(time.Second), Set: "u", Revision: 7}
 	pl := planner{}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
-	pl.update(snap)
-	snap.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
-	if pl.update(snap); pl.plan.Active != 3 {
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{topology: scheduled}}
+	pl.update(obs)
+	obs.contents = parseContents(map[string]string{topologyKey: newerTopology(formatVersion+1, tableVersion)}) // active is 3
+	if pl.update(obs); pl.plan.Active != 3 {
 		t.Errorf("got plan %+v after another replica has switched, want 3 active", pl.plan)
 	}
 }
@@ -174,12 +174,12 @@ func TestTopologyIsWrittenInTheOldestSupportedFormat(t *testing.T) {
 			for number, text := range c.reports {
 				data[reportKey(number)] = text
 			}
-			snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: parseContents(data)}
-			snap.format = c.format
+			obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: parseContents(data)}
+			obs.format = c.format
 			pl := planner{}
-			pl.update(snap)
-			if next, ok := pl.propose(snap); ok != c.writes || ok && next != steady || pl.format(snap) != c.want {
-				t.Errorf("propose() = %v, %t in format %d; want %t in format %d", next, ok, pl.format(snap), c.writes, c.want)
+			pl.update(obs)
+			if next, ok := pl.propose(obs); ok != c.writes || ok && next != steady || pl.format(obs) != c.want {
+				t.Errorf("propose() = %v, %t in format %d; want %t in format %d", next, ok, pl.format(obs), c.writes, c.want)
 			}
 		})
 	}

@@ -103,17 +103,17 @@ func waitTime(until time.Time) time.Duration {
 // step updates the plan, passes it to the member, and starts a write or read if one is due. It
 // returns when to step again without an event; zero: never.
 func (l *loop) step(ctx context.Context) (again time.Time) {
-	object, snap, unusable := l.snapshot()
+	object, obs, unusable := l.observe()
 	before := l.planner
 	pl := &l.planner
-	pl.update(snap)
+	pl.update(obs)
 	switch {
-	case snap.known && (snap.usable || pl.uncoordinated):
+	case obs.known && (obs.usable || pl.uncoordinated):
 		l.logCoordination(unusable)
-	case before.unavailableSince.IsZero() && !pl.unavailableSince.IsZero() && snap.absent && pl.plan.Active == 0:
+	case before.unavailableSince.IsZero() && !pl.unavailableSince.IsZero() && obs.absent && pl.plan.Active == 0:
 		l.log.Info("waiting for the topology ConfigMap, which does not exist", "longest", initialWait)
 	}
-	l.publishStatus(before, snap)
+	l.publishStatus(before, obs)
 	if pl.rewinds != before.rewinds {
 		l.proposedFrom = "" // a restored backup may have that version again
 	}
@@ -122,9 +122,9 @@ func (l *loop) step(ctx context.Context) (again time.Time) {
 	}
 	held := l.Member.Holds(pl.plan)
 	pl.recordHeld(held)
-	due := l.relistIfStale(snap.now)
+	due := l.relistIfStale(obs.now)
 	if object != nil && !l.writing {
-		due = earlier(due, l.act(ctx, object, snap, held))
+		due = earlier(due, l.act(ctx, object, obs, held))
 	}
 	return earlier(due, pl.wakeAt)
 }
@@ -139,28 +139,28 @@ func earlier(a, b time.Time) time.Time {
 
 // act starts a write if one is due, or else a read of the ConfigMap if that is due. It returns when
 // to act again.
-func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, snap snapshot, held shard.Held) (again time.Time) {
-	if snap.now.Before(l.nextWrite) {
+func (l *loop) act(ctx context.Context, object *corev1.ConfigMap, obs observation, held shard.Held) (again time.Time) {
+	if obs.now.Before(l.nextWrite) {
 		return l.nextWrite
 	}
 	if l.writeErr != nil { // without a probe, no write might ever show that RBAC allows them again
 		l.write(ctx, func(ctx context.Context) error { return l.store.probe(ctx, object) })
 		return again
 	}
-	if r, ok := l.planner.report(snap, held); ok {
-		l.write(ctx, func(ctx context.Context) error { return l.store.report(ctx, snap.desired.number(), r) })
+	if r, ok := l.planner.report(obs, held); ok {
+		l.write(ctx, func(ctx context.Context) error { return l.store.report(ctx, obs.desired.number(), r) })
 		return again
 	}
-	if t, ok := l.planner.propose(snap); ok && object.ResourceVersion != l.proposedFrom {
+	if t, ok := l.planner.propose(obs); ok && object.ResourceVersion != l.proposedFrom {
 		l.proposedFrom = object.ResourceVersion
-		format := l.planner.format(snap)
+		format := l.planner.format(obs)
 		l.write(ctx, func(ctx context.Context) error { return l.store.propose(ctx, object, t, format) })
 		return again
 	}
-	if due := l.refreshDue(object, snap.now); snap.now.Before(due) {
+	if due := l.refreshDue(object, obs.now); obs.now.Before(due) {
 		return due
 	}
-	l.refreshed, l.interval = snap.now, min(2*l.interval, refreshMax)
+	l.refreshed, l.interval = obs.now, min(2*l.interval, refreshMax)
 	l.write(ctx, l.store.refresh)
 	return again
 }
@@ -193,28 +193,28 @@ func (l *loop) relistIfStale(now time.Time) (again time.Time) {
 	return l.lastRelist.Add(l.relistBackoff)
 }
 
-// snapshot returns the current state, and why the ConfigMap is unusable, if it is.
-func (l *loop) snapshot() (object *corev1.ConfigMap, snap snapshot, unusable error) {
-	s, w := l.store.read(), load(&l.desired)
-	snap = snapshot{
+// observe returns the current observation, and why the ConfigMap is unusable, if it is.
+func (l *loop) observe() (object *corev1.ConfigMap, obs observation, unusable error) {
+	s, d := l.store.read(), load(&l.desired)
+	obs = observation{
 		now: time.Now(), known: s.known, contents: s.contents, rewinds: s.rewinds,
-		desired: w.desiredState, desiredAsOf: w.asOf, excluded: w.excluded,
+		desired: d.desiredState, desiredAsOf: d.asOf, excluded: d.excluded,
 	}
-	l.recordStop(&snap)
+	l.recordStop(&obs)
 	unusable = cmp.Or(s.err, l.writeErr)
-	snap.usable, snap.absent = unusable == nil && s.object != nil, errors.Is(unusable, errMissing)
+	obs.usable, obs.absent = unusable == nil && s.object != nil, errors.Is(unusable, errMissing)
 	if l.Standby {
 		all, permanent := l.podTracker.read()
-		snap.peers, snap.standby = all, !permanent
+		obs.peers, obs.standby = all, !permanent
 	}
-	return s.object, snap, unusable
+	return s.object, obs, unusable
 }
 
 // recordStop records whether the replica was asked to stop. If so, it reads both objects again, to
 // learn at once whether the StatefulSet was scaled down.
-func (l *loop) recordStop(snap *snapshot) {
-	snap.stopBy = load(&l.stopBy)
-	if !snap.stopBy.IsZero() && !l.stopping {
+func (l *loop) recordStop(obs *observation) {
+	obs.stopBy = load(&l.stopBy)
+	if !obs.stopBy.IsZero() && !l.stopping {
 		l.stopping, l.refreshed = true, time.Time{}
 		l.sets.Relist()
 	}

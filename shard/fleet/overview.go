@@ -53,10 +53,10 @@ type Replica struct {
 	Reason string `json:"reason,omitempty"`
 	// Address is the IP address of the pod; "" if it has none or pods are not read.
 	Address string `json:"address,omitempty"`
-	// Own and Next are the replica's shards by the active and the target table; nil if it has none,
-	// and in fleets of more than 64. Next is nil outside a transition.
-	Own  shard.Ranges `json:"own,omitempty"`
-	Next shard.Ranges `json:"next,omitempty"`
+	// Own and TargetOwn are the replica's shards by the active and the target table; nil if it has
+	// none, and in fleets of more than 64. TargetOwn is nil outside a transition.
+	Own       shard.Ranges `json:"own,omitempty"`
+	TargetOwn shard.Ranges `json:"next,omitempty"`
 	// Holds is whether the replica has reported that it holds its part of the target.
 	Holds bool `json:"holds"`
 	// ServedBy is the ordinal of the replica that serves Own: its own or, with Standby, the next
@@ -98,15 +98,15 @@ func (c *Coordinator) Overview() Overview {
 		Status: c.Status(), StatefulSet: l.name, Topology: l.store.Name,
 		LastContact: LastContact{StatefulSet: l.sets.State().LastContact, Topology: l.store.State().LastContact},
 	}
-	snap := snapshot{contents: o.readStore(l.store.read()), desired: load(&l.desired).desiredState}
-	snap.standby = o.Standby
-	snap.peers, _ = l.podTracker.read()
+	obs := observation{contents: o.readStore(l.store.read()), desired: load(&l.desired).desiredState}
+	obs.standby = o.Standby
+	obs.peers, _ = l.podTracker.read()
 	o.LastContact.Pods = l.podTracker.State().LastContact
-	o.addReplicas(snap)
+	o.addReplicas(obs)
 	for i := range o.Replicas {
 		r := &o.Replicas[i]
 		r.Pod = l.name + "-" + strconv.Itoa(r.Ordinal+o.start)
-		r.Holds = snap.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
+		r.Holds = obs.reports[r.Ordinal+o.start].holdsTarget(topology{Generation: o.Generation, Target: o.Target})
 	}
 	return o
 }
@@ -152,12 +152,12 @@ func (o Overview) Late() (late []int) {
 // with others.
 func StaticOverview(a shard.Assignment) Overview {
 	o := Overview{Status: Status{Ordinal: a.Ordinal, Active: a.Total, Desired: a.Total}}
-	o.addReplicas(snapshot{})
+	o.addReplicas(observation{})
 	return o
 }
 
 // addReplicas adds the replicas, without what they have in a fleet only.
-func (o *Overview) addReplicas(snap snapshot) {
+func (o *Overview) addReplicas(obs observation) {
 	if o.Active == 0 {
 		return
 	}
@@ -166,16 +166,16 @@ func (o *Overview) addReplicas(snap snapshot) {
 		active, _ = shard.NewTable(o.Active)
 		target, _ = shard.NewTable(o.Target) // the zero table without a target
 	}
-	for _, ordinal := range o.ordinals(snap.peers) {
+	for _, ordinal := range o.ordinals(obs.peers) {
 		o.Replicas = append(o.Replicas, Replica{
-			Ordinal:  ordinal,
-			Self:     ordinal == o.Ordinal,
-			State:    snap.podState(ordinal + o.start),
-			Reason:   snap.peers[ordinal+o.start].reason,
-			Address:  snap.peers[ordinal+o.start].address,
-			Own:      active.Ranges(ordinal),
-			Next:     target.Ranges(ordinal - o.shift),
-			ServedBy: snap.servedBy(ordinal, o.start, o.Active),
+			Ordinal:   ordinal,
+			Self:      ordinal == o.Ordinal,
+			State:     obs.podState(ordinal + o.start),
+			Reason:    obs.peers[ordinal+o.start].reason,
+			Address:   obs.peers[ordinal+o.start].address,
+			Own:       active.Ranges(ordinal),
+			TargetOwn: target.Ranges(ordinal - o.shift),
+			ServedBy:  obs.servedBy(ordinal, o.start, o.Active),
 		})
 	}
 }
@@ -195,10 +195,10 @@ func (o *Overview) ordinals(present peers) []int {
 	return slices.Sorted(maps.Keys(all))
 }
 
-func (snap snapshot) podState(number int) PodState {
-	p, ok := snap.peers[number]
+func (obs observation) podState(number int) PodState {
+	p, ok := obs.peers[number]
 	switch {
-	case snap.peers == nil:
+	case obs.peers == nil:
 		return PodUnknown
 	case !ok:
 		return podAbsent
@@ -213,13 +213,13 @@ func (snap snapshot) podState(number int) PodState {
 }
 
 // servedBy returns the ordinal of the replica that serves a shard, or nil; see standbyState.
-func (snap snapshot) servedBy(ordinal, start, active int) *int {
+func (obs observation) servedBy(ordinal, start, active int) *int {
 	next := (ordinal + 1) % active
 	switch {
 	case ordinal < 0 || ordinal >= active:
-	case snap.serving(start + ordinal):
+	case obs.serving(start + ordinal):
 		return &ordinal
-	case snap.standby && snap.serving(start+next):
+	case obs.standby && obs.serving(start+next):
 		return &next
 	}
 	return nil

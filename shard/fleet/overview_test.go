@@ -25,7 +25,7 @@ func TestOverviewOfAnAssignment(t *testing.T) {
 	}
 	var whole shard.Ranges
 	for i, r := range o.Replicas {
-		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.Next != nil || r.Holds {
+		if r.Ordinal != i || r.Self != (i == 1) || r.State != PodUnknown || r.ServedBy != nil || r.TargetOwn != nil || r.Holds {
 			t.Errorf("replica %d: got %+v", i, r)
 		}
 		whole = whole.Union(r.Own)
@@ -66,7 +66,7 @@ func TestOverviewOfATransition(t *testing.T) {
 			state      PodState
 		}{{false, true, new(0), PodReady}, {true, true, new(1), PodReady}, {false, false, nil, podAbsent}} {
 			r := o.Replicas[i]
-			if r.Holds != want.holds || (r.Own != nil) != want.own || r.Next == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
+			if r.Holds != want.holds || (r.Own != nil) != want.own || r.TargetOwn == nil || !reflect.DeepEqual(r.ServedBy, want.server) || r.State != want.state {
 				t.Errorf("replica %d: got %+v, want %+v", i, r, want)
 			}
 		}
@@ -126,8 +126,8 @@ func TestOverviewShowsWhichReplicaServes(t *testing.T) {
 				t.Errorf("got %+v, want %+v", r, w)
 			}
 		}
-		snap := snapshot{peers: peers{1: {ready: true}}}
-		if snap.podState(0) != podAbsent || snap.servedBy(0, 0, 1) != nil || snap.servedBy(2, 0, 4) != nil {
+		obs := observation{peers: peers{1: {ready: true}}}
+		if obs.podState(0) != podAbsent || obs.servedBy(0, 0, 1) != nil || obs.servedBy(2, 0, 4) != nil {
 			t.Error("an absent pod counts as serving")
 		}
 	})
@@ -168,10 +168,10 @@ func TestOverviewHasTheReasonForMissingCoordination(t *testing.T) {
 // The StatefulSet counts from 10, and its first ordinal moves by one.
 func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	o := Overview{Status: Status{Ordinal: 1, Active: 3, Target: 2, start: 10, shift: 1}}
-	snap := snapshot{standby: true, peers: peers{
+	obs := observation{standby: true, peers: peers{
 		10: {ready: true, address: "10.0.0.10"}, 11: {reason: "CrashLoopBackOff"}, 15: {ready: true, terminating: true},
 	}}
-	o.addReplicas(snap)
+	o.addReplicas(obs)
 	active, errActive := shard.NewTable(3)
 	target, errTarget := shard.NewTable(2)
 	if err := errors.Join(errActive, errTarget); err != nil {
@@ -179,8 +179,8 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	}
 	want := []Replica{
 		{Ordinal: 0, State: PodReady, Address: "10.0.0.10", Own: active.Ranges(0), ServedBy: new(0)},
-		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), Next: target.Ranges(0)},
-		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), Next: target.Ranges(1), ServedBy: new(0)},
+		{Ordinal: 1, Self: true, State: podUnready, Reason: "CrashLoopBackOff", Own: active.Ranges(1), TargetOwn: target.Ranges(0)},
+		{Ordinal: 2, State: podAbsent, Own: active.Ranges(2), TargetOwn: target.Ranges(1), ServedBy: new(0)},
 		{Ordinal: 5, State: podStopping},
 	}
 	if len(o.Replicas) != len(want) {
@@ -189,7 +189,7 @@ func TestOverviewOfAFleetWhoseFirstOrdinalChanges(t *testing.T) {
 	for i, r := range o.Replicas {
 		w := want[i]
 		if r.Ordinal != w.Ordinal || r.Self != w.Self || r.State != w.State || !reflect.DeepEqual(r.ServedBy, w.ServedBy) ||
-			!r.Own.Equal(w.Own) || !r.Next.Equal(w.Next) || r.Address != w.Address || r.Reason != w.Reason {
+			!r.Own.Equal(w.Own) || !r.TargetOwn.Equal(w.TargetOwn) || r.Address != w.Address || r.Reason != w.Reason {
 			t.Errorf("got %+v, want %+v", r, w)
 		}
 	}
@@ -209,7 +209,7 @@ func TestOverviewOfALargeFleetHasNoRanges(t *testing.T) {
 		ranges         bool
 	}{{maxReplicasWithRanges, 0, true}, {1, maxReplicasWithRanges, true}, {maxReplicasWithRanges + 1, 0, false}, {1, maxReplicasWithRanges + 1, false}} {
 		o := Overview{Status: Status{Active: c.active, Target: c.target}}
-		o.addReplicas(snapshot{})
+		o.addReplicas(observation{})
 		if got := o.Replicas[0].Own != nil; got != c.ranges {
 			t.Errorf("active %d, target %d: got ranges %t, want %t", c.active, c.target, got, c.ranges)
 		}
@@ -237,8 +237,8 @@ func TestOverviewReportsWhichReplicasATableIncludes(t *testing.T) {
 			t.Errorf("%+v: ServesItself() = %t, want %t", r, got, i == 2)
 		}
 	}
-	snap := snapshot{peers: peers{4: {ready: true}}}
-	if by := snap.servedBy(4, 0, 4); by != nil {
+	obs := observation{peers: peers{4: {ready: true}}}
+	if by := obs.servedBy(4, 0, 4); by != nil {
 		t.Errorf("a shard that does not exist is served by %d, want no replica", *by)
 	}
 }

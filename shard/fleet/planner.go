@@ -28,14 +28,14 @@ const (
 	// forcedSwitchLead is how long before its own end a leaving replica makes the fleet switch. It
 	// covers the write, switchLead, and the delay of the watches.
 	forcedSwitchLead = 10 * time.Second
-	// nextOnlyTimeout is how long a replica that was OOM-killed holds only its part of the target
+	// targetOnlyTimeout is how long a replica that was OOM-killed holds only its part of the target
 	// table. It exceeds the kubelet's longest restart delay of five minutes, so that all
 	// crash-looping replicas of a fleet hold their parts at the same time.
-	nextOnlyTimeout = 10 * time.Minute
+	targetOnlyTimeout = 10 * time.Minute
 )
 
-// snapshot is everything a replica knows about its fleet at one moment.
-type snapshot struct {
+// observation is everything a replica knows about its fleet at one moment.
+type observation struct {
 	now         time.Time
 	desired     desiredState // Total is 0 until the StatefulSet was read
 	desiredAsOf time.Time    // start of the last list that confirmed desired
@@ -53,7 +53,7 @@ type snapshot struct {
 }
 
 // planner decides what one replica serves and holds, and what it writes to the topology ConfigMap.
-// Every decision is a function of the planner's fields and of a snapshot. One goroutine uses it.
+// Every decision is a function of the planner's fields and of an observation. One goroutine uses it.
 type planner struct {
 	incarnation string
 	pod         types.UID // of this replica's pod; "" if unknown
@@ -90,22 +90,22 @@ type planner struct {
 type schedule struct{ at, seen time.Time }
 
 // update brings the plan up to date.
-func (pl *planner) update(snap snapshot) {
+func (pl *planner) update(obs observation) {
 	pl.wakeAt = time.Time{}
-	if snap.desired.Total == 0 || !snap.known || snap.standby && snap.peers == nil {
+	if obs.desired.Total == 0 || !obs.known || obs.standby && obs.peers == nil {
 		return
 	}
-	pl.handleRewind(snap)
+	pl.handleRewind(obs)
 	before := pl.implausible
-	if pl.joins, pl.implausible = pl.checkPlausible(snap); pl.implausible != nil && before == nil {
+	if pl.joins, pl.implausible = pl.checkPlausible(obs); pl.implausible != nil && before == nil {
 		pl.rejected++
 	}
-	pl.updateTables(snap)
-	pl.updateStaleness(snap)
-	pl.updateLeaving(snap)
+	pl.updateTables(obs)
+	pl.updateStaleness(obs)
+	pl.updateLeaving(obs)
 	if pl.plan.Active > 0 {
-		pl.updateStandby(snap)
-		pl.limitToTarget(snap)
+		pl.updateStandby(obs)
+		pl.limitToTarget(obs)
 	}
 }
 
@@ -126,58 +126,60 @@ func (pl *planner) wakeBy(at time.Time) {
 }
 
 // updateTables brings the tables of the plan up to date.
-func (pl *planner) updateTables(snap snapshot) {
+func (pl *planner) updateTables(obs observation) {
 	pl.problem, pl.newer = nil, topology{}
-	if !snap.usable {
-		pl.onTopologyUnavailable(snap)
+	if !obs.usable {
+		pl.onTopologyUnavailable(obs)
 		return
 	}
 	pl.unavailableSince = time.Time{}
-	t, problem := snap.topology, cmp.Or(snap.err, pl.implausible)
+	t, problem := obs.topology, cmp.Or(obs.err, pl.implausible)
 	newer, isNewer := errors.AsType[*newerError](problem)
 	switch {
 	case isNewer:
-		pl.keepServing(snap, newer)
+		pl.keepServing(obs, newer)
 		return
 	case pl.joins: // from the table by which this replica serves
-		serving := pl.effective(pl.last, snap).active()
+		serving := pl.followTopology(pl.last, obs).active()
 		t.Active, t.Start = serving.total, serving.start
 		pl.last, pl.invalidSince = t, time.Time{}
 	case problem != nil:
 		pl.problem = problem
 		if pl.invalidSince.IsZero() {
-			pl.invalidSince = snap.now
+			pl.invalidSince = obs.now
 		}
 		if pl.last.Generation == 0 {
 			// The ConfigMap is installed empty. No replica has served yet, so there is nothing to wait for.
-			installed := snap.empty && !pl.missingAtStart
-			if installed || !pl.shouldWait(snap, pl.invalidSince, pl.restoreDelay()) {
-				pl.planUncoordinated(snap)
+			installed := obs.empty && !pl.missingAtStart
+			if installed || !pl.shouldWait(obs, pl.invalidSince, pl.restoreDelay()) {
+				pl.planUncoordinated(obs)
 			}
 			return
 		}
 		t = pl.last
 	case pl.ignores(t):
 		t = pl.last
-	case pl.uncoordinated && t.outdated(snap.desired):
-		pl.planUncoordinated(snap)
+	case pl.uncoordinated && t.outdated(obs.desired):
+		pl.planUncoordinated(obs)
 		return
 	default:
 		pl.uncoordinated, pl.last, pl.invalidSince = false, t, time.Time{}
 	}
-	pl.plan = pl.effective(t, snap).plan(snap.desired.number(), snap.now)
+	pl.plan = pl.followTopology(t, obs).plan(obs.desired.number(), obs.now)
 }
 
-// effective returns the topology that this replica follows. It never goes back on a switch.
-func (pl *planner) effective(t topology, snap snapshot) topology {
+// followTopology returns the topology that this replica follows. It records a switch whose time has
+// come, and never goes back on it. It also records the time of a scheduled switch, and schedules an
+// update for then.
+func (pl *planner) followTopology(t topology, obs observation) topology {
 	switch {
-	case t.at(snap.now) != t:
+	case t.at(obs.now) != t:
 		pl.switched = t.decision()
 	case t.scheduled():
 		pl.wakeBy(t.SwitchAt)
 	}
 	if !t.scheduled() || !t.SwitchAt.Equal(pl.scheduled.at) {
-		pl.scheduled = schedule{t.SwitchAt, snap.now}
+		pl.scheduled = schedule{t.SwitchAt, obs.now}
 	}
 	if t.Target != 0 && t.decision() == pl.switched {
 		return t.switched()
@@ -188,32 +190,32 @@ func (pl *planner) effective(t topology, snap snapshot) topology {
 // keepServing keeps the plan when a newer version of statefleet wrote the topology. A replica that
 // has just started serves by the active table of that topology, if it can compute it, and otherwise
 // as an uncoordinated one: it must become ready for a rollback to go on.
-func (pl *planner) keepServing(snap snapshot, newer *newerError) {
+func (pl *planner) keepServing(obs observation, newer *newerError) {
 	pl.problem, pl.newer = newer, newer.topology
 	switch {
 	case pl.last.Generation != 0:
 		if pl.newer.Active != 0 && pl.last.target() == pl.newer.active() {
 			pl.switched = pl.last.decision()
 		}
-		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
+		pl.plan = pl.followTopology(pl.last, obs).plan(obs.desired.number(), obs.now)
 	case pl.plan.Active != 0:
 	case pl.newer.Active != 0:
-		pl.plan = pl.newer.plan(snap.desired.number(), snap.now)
+		pl.plan = pl.newer.plan(obs.desired.number(), obs.now)
 	default:
-		pl.planUncoordinated(snap)
+		pl.planUncoordinated(obs)
 	}
 }
 
 // handleRewind handles a ConfigMap whose resourceVersion went back. If it holds another decision
 // than before, that decision is ignored: the fleet still serves by the newer one, and the replicas
 // that served by the older one may be gone.
-func (pl *planner) handleRewind(snap snapshot) {
-	if snap.rewinds == pl.rewinds {
+func (pl *planner) handleRewind(obs observation) {
+	if obs.rewinds == pl.rewinds {
 		return
 	}
-	pl.rewinds, pl.staleSince = snap.rewinds, snap.now
-	if snap.err == nil && pl.last.Generation != 0 && snap.topology.decision() != pl.last.decision() {
-		pl.ignored = snap.topology.decision()
+	pl.rewinds, pl.staleSince = obs.rewinds, obs.now
+	if obs.err == nil && pl.last.Generation != 0 && obs.topology.decision() != pl.last.decision() {
+		pl.ignored = obs.topology.decision()
 	}
 }
 
@@ -223,74 +225,74 @@ func (pl *planner) ignores(t topology) bool {
 
 // updateLeaving finds out whether this replica leaves the fleet. A replica that was asked to stop
 // while leaving ends in any case, even if the StatefulSet is scaled up again.
-func (pl *planner) updateLeaving(snap snapshot) {
-	t, number := pl.last, snap.desired.number()
-	if !snap.desired.members().has(number) || t.Target != 0 && t.active().has(number) && !t.target().has(number) {
-		pl.excluded = snap.now
+func (pl *planner) updateLeaving(obs observation) {
+	t, number := pl.last, obs.desired.number()
+	if !obs.desired.members().has(number) || t.Target != 0 && t.active().has(number) && !t.target().has(number) {
+		pl.excluded = obs.now
 	}
-	if snap.excluded.After(pl.excluded) {
-		pl.excluded = snap.excluded
+	if obs.excluded.After(pl.excluded) {
+		pl.excluded = obs.excluded
 	}
-	recently := snap.now.Sub(pl.excluded) < exclusionWindow
-	pl.leaving = recently || pl.leaving && !snap.stopBy.IsZero()
+	recently := obs.now.Sub(pl.excluded) < exclusionWindow
+	pl.leaving = recently || pl.leaving && !obs.stopBy.IsZero()
 }
 
 // isMember reports whether the fleet relies on this replica by the topology as it is written. A
 // replica whose clock is ahead must not end before the others have read that the fleet switched.
-func (pl *planner) isMember(snap snapshot) bool {
-	t, number := pl.last, snap.desired.number()
+func (pl *planner) isMember(obs observation) bool {
+	t, number := pl.last, obs.desired.number()
 	if pl.newer.Active != 0 {
 		return pl.newer.active().has(number)
 	}
-	return t.active().has(number) || t.target().has(number) && (t.scheduled() || snap.reports[number].holdsTarget(t))
+	return t.active().has(number) || t.target().has(number) && (t.scheduled() || obs.reports[number].holdsTarget(t))
 }
 
 // limitToTarget makes a replica that was OOM-killed hold only its part of the target table while
 // the fleet grows. Otherwise it would be killed again before it could report, and scaling up could
 // not end the kills.
-func (pl *planner) limitToTarget(snap snapshot) {
+func (pl *planner) limitToTarget(obs observation) {
 	if pl.firstPlanAt.IsZero() {
-		pl.firstPlanAt = snap.now
+		pl.firstPlanAt = obs.now
 	}
 	p := &pl.plan
 	serves := p.Ordinal >= 0 && p.Ordinal < p.Active
-	p.NextOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() &&
-		!pl.elapsed(snap.now, pl.firstPlanAt, nextOnlyTimeout)
+	p.TargetOnly = pl.oomKilled && !pl.heldAll && serves && p.Grows() &&
+		!pl.elapsed(obs.now, pl.firstPlanAt, targetOnlyTimeout)
 }
 
 // recordHeld records whether the replica holds everything the plan asks for.
 func (pl *planner) recordHeld(held shard.Held) {
-	pl.heldAll = pl.heldAll || held.All && pl.plan.Active > 0 && !pl.plan.NextOnly
+	pl.heldAll = pl.heldAll || held.All && pl.plan.Active > 0 && !pl.plan.TargetOnly
 }
 
 // onTopologyUnavailable plans without a ConfigMap: by the last topology for topologyGrace, and
 // uncoordinated after that.
-func (pl *planner) onTopologyUnavailable(snap snapshot) {
+func (pl *planner) onTopologyUnavailable(obs observation) {
 	if pl.unavailableSince.IsZero() {
-		pl.unavailableSince = snap.now
+		pl.unavailableSince = obs.now
 	}
-	if pl.last.Generation != 0 && !pl.elapsed(snap.now, pl.unavailableSince, topologyGrace) {
-		pl.plan = pl.effective(pl.last, snap).plan(snap.desired.number(), snap.now)
+	if pl.last.Generation != 0 && !pl.elapsed(obs.now, pl.unavailableSince, topologyGrace) {
+		pl.plan = pl.followTopology(pl.last, obs).plan(obs.desired.number(), obs.now)
 		return
 	}
-	if snap.absent && pl.shouldWait(snap, pl.unavailableSince, initialWait) {
+	if obs.absent && pl.shouldWait(obs, pl.unavailableSince, initialWait) {
 		pl.missingAtStart = true
 		return
 	}
 	pl.uncoordinated, pl.last = true, topology{}
-	pl.planUncoordinated(snap)
+	pl.planUncoordinated(obs)
 }
 
 // shouldWait reports whether a replica without a plan should wait for others to restore the
 // topology.
-func (pl *planner) shouldWait(snap snapshot, since time.Time, grace time.Duration) bool {
-	return pl.plan.Active == 0 && !pl.elapsed(snap.now, since, grace)
+func (pl *planner) shouldWait(obs observation, since time.Time, grace time.Duration) bool {
+	return pl.plan.Active == 0 && !pl.elapsed(obs.now, since, grace)
 }
 
 // planUncoordinated plans by the StatefulSet alone. A replica that the StatefulSet does not include
 // keeps its plan until it is stopped, since the new owners may not hold its objects yet.
-func (pl *planner) planUncoordinated(snap snapshot) {
-	if snap.desired.members().has(snap.desired.number()) {
-		pl.plan = shard.Uncoordinated(snap.desired.Assignment)
+func (pl *planner) planUncoordinated(obs observation) {
+	if obs.desired.members().has(obs.desired.number()) {
+		pl.plan = shard.Uncoordinated(obs.desired.Assignment)
 	}
 }

@@ -26,15 +26,15 @@ func (e *implausibleError) Error() string {
 // checkPlausible returns an error if the topology is valid but implausible. joins is set if this replica
 // nevertheless moves to the target, from the table by which it serves. Otherwise replicas that serve by
 // different tables would replace one another's topology without end.
-func (pl *planner) checkPlausible(snap snapshot) (joins bool, err error) {
-	t := snap.topology
-	if readable := snap.usable && snap.err == nil; !readable || pl.ignores(t) {
+func (pl *planner) checkPlausible(obs observation) (joins bool, err error) {
+	t := obs.topology
+	if readable := obs.usable && obs.err == nil; !readable || pl.ignores(t) {
 		return false, nil
 	}
-	if t.scheduled() && t.Target != 0 && !pl.isPlausible(snap, t.target()) {
+	if t.scheduled() && t.Target != 0 && !pl.isPlausible(obs, t.target()) {
 		return false, &implausibleError{t.target()}
 	}
-	if !pl.isPlausible(snap, t.active()) {
+	if !pl.isPlausible(obs, t.active()) {
 		return t.Target != 0 && pl.last.Generation != 0, &implausibleError{t.active()}
 	}
 	return false, nil
@@ -44,16 +44,16 @@ func (pl *planner) checkPlausible(snap snapshot) (joins bool, err error) {
 // table, or is about to: the StatefulSet wants it, this replica serves by it, this replica knew
 // that it was scheduled, or the replicas of that table have reported. Reports of replicas that left
 // are removed with the next change.
-func (pl *planner) isPlausible(snap snapshot, shards members) bool {
-	serving := members{snap.desired.number() - pl.plan.Ordinal, pl.plan.Active}
-	if shards == snap.desired.members() || shards == serving || pl.last.scheduled() && shards == pl.last.target() {
+func (pl *planner) isPlausible(obs observation, shards members) bool {
+	serving := members{obs.desired.number() - pl.plan.Ordinal, pl.plan.Active}
+	if shards == obs.desired.members() || shards == serving || pl.last.scheduled() && shards == pl.last.target() {
 		return true
 	}
 	reported, desired := 0, 0
 	for number := range shards.numbers() {
-		if _, ok := snap.reports[number]; ok {
+		if _, ok := obs.reports[number]; ok {
 			reported++
-		} else if snap.desired.members().has(number) {
+		} else if obs.desired.members().has(number) {
 			desired++
 		}
 	}
@@ -76,11 +76,11 @@ func (pl *planner) restoreDelay() time.Duration {
 // isStale reports whether the StatefulSet may be older than the one that the topology follows from. It
 // may be for as long as it cannot be listed: a replica that wrote by it nevertheless, and one that knows
 // the newer revision, would replace each other's topology without end.
-func (pl *planner) isStale(snap snapshot) bool {
+func (pl *planner) isStale(obs observation) bool {
 	if pl.staleSince.IsZero() {
 		return false
 	}
-	return snap.desiredAsOf.Before(pl.firstStale) || !pl.elapsed(snap.now, pl.firstStale, staleRevisionTimeout)
+	return obs.desiredAsOf.Before(pl.firstStale) || !pl.elapsed(obs.now, pl.firstStale, staleRevisionTimeout)
 }
 
 // setRevision identifies one state of a StatefulSet.
@@ -92,14 +92,14 @@ type setRevision struct {
 // updateStaleness finds out whether the topology follows from a revision of the StatefulSet that
 // this replica has not seen. Then either its watch is late, or that revision does not exist any
 // more. The loop lists the StatefulSet again to find out.
-func (pl *planner) updateStaleness(snap snapshot) {
-	switch is := (setRevision{snap.topology.Set, snap.topology.Revision}); {
-	case !snap.usable, snap.err != nil, snap.topology.follows(snap.desired):
+func (pl *planner) updateStaleness(obs observation) {
+	switch is := (setRevision{obs.topology.Set, obs.topology.Revision}); {
+	case !obs.usable, obs.err != nil, obs.topology.follows(obs.desired):
 		pl.unknownRevision = setRevision{}
 	case is != pl.unknownRevision:
-		pl.unknownRevision, pl.staleSince = is, snap.now
+		pl.unknownRevision, pl.staleSince = is, obs.now
 	}
-	if !snap.desiredAsOf.Before(pl.staleSince) {
+	if !obs.desiredAsOf.Before(pl.staleSince) {
 		pl.staleSince = time.Time{}
 	}
 	if pl.staleSince.IsZero() || pl.firstStale.IsZero() {

@@ -108,36 +108,36 @@ func TestStartingFleetReplacesAForgedTopology(t *testing.T) {
 // Reports of five replicas make it follow the table of 5.
 func TestMissedSwitchIsFollowed(t *testing.T) {
 	pl := planner{}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
-	snap.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
-	pl.update(snap)
-	snap.desired.Total, snap.desired.Revision = 2, 9
-	snap.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
-	snap.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
-	if pl.update(snap); pl.plan.Active != 3 || pl.plan.Target != 2 || pl.implausible == nil || !strings.Contains(pl.implausible.Error(), "5 shards") {
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	obs.topology = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}
+	pl.update(obs)
+	obs.desired.Total, obs.desired.Revision = 2, 9
+	obs.topology = topology{Generation: 3, Active: 5, Target: 2, Set: "u", Revision: 9}
+	obs.reports = map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}}
+	if pl.update(obs); pl.plan.Active != 3 || pl.plan.Target != 2 || pl.implausible == nil || !strings.Contains(pl.implausible.Error(), "5 shards") {
 		t.Errorf("four reports: got plan %+v, error %v, want 3 active, target 2 and an error", pl.plan, pl.implausible)
 	}
-	if next, ok := pl.propose(snap); ok {
+	if next, ok := pl.propose(obs); ok {
 		t.Errorf("propose() = %v, want none", next)
 	}
-	snap.reports[4] = replicaReport{}
-	if pl.update(snap); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.implausible != nil {
+	obs.reports[4] = replicaReport{}
+	if pl.update(obs); pl.plan.Active != 5 || pl.plan.Target != 2 || pl.implausible != nil {
 		t.Errorf("five reports: got plan %+v, error %v, want 5 active and target 2", pl.plan, pl.implausible)
 	}
 
 	// Without a target, the replica writes the table of 3 again, and with it the change to 2.
-	snap.topology.Generation, snap.topology.Target, snap.reports = 9, 0, nil
+	obs.topology.Generation, obs.topology.Target, obs.reports = 9, 0, nil
 	pl.last, pl.plan = topology{Generation: 1, Active: 3, Set: "u", Revision: 1}, shard.Plan{Active: 3, Target: 3}
-	if pl.update(snap); pl.plan.Active != 3 || pl.problem == nil {
+	if pl.update(obs); pl.plan.Active != 3 || pl.problem == nil {
 		t.Errorf("no report: got plan %+v, problem %v, want 3 active and a problem", pl.plan, pl.problem)
 	}
-	if next, ok := pl.propose(snap); !ok || next.Active != 3 || next.Target != 2 || next.Generation != 10 {
+	if next, ok := pl.propose(obs); !ok || next.Active != 3 || next.Target != 2 || next.Generation != 10 {
 		t.Errorf("propose() = %v, %t, want generation 10 with 3 active and target 2", next, ok)
 	}
 
 	// A replica that has just started serves by no table yet, so it does not take part.
-	snap.topology.Target, pl = 2, planner{}
-	if pl.update(snap); pl.plan.Active != 0 || pl.problem == nil {
+	obs.topology.Target, pl = 2, planner{}
+	if pl.update(obs); pl.plan.Active != 0 || pl.problem == nil {
 		t.Errorf("just started: got plan %+v, problem %v, want no plan and a problem", pl.plan, pl.problem)
 	}
 }
@@ -158,18 +158,18 @@ func TestPlausibleTables(t *testing.T) {
 		if c.knowsTopology {
 			pl.last = topology{Generation: 1, Active: 2}
 		}
-		snap := snapshot{desired: desiredReplicas(3), contents: contents{reports: map[int]replicaReport{}}}
+		obs := observation{desired: desiredReplicas(3), contents: contents{reports: map[int]replicaReport{}}}
 		for number := range c.reports {
-			snap.reports[c.total-1-number] = replicaReport{}
+			obs.reports[c.total-1-number] = replicaReport{}
 		}
-		if got := pl.isPlausible(snap, members{0, c.total}); got != c.want {
+		if got := pl.isPlausible(obs, members{0, c.total}); got != c.want {
 			t.Errorf("%+v: isPlausible() = %t", c, got)
 		}
 	}
-	pl, snap := planner{}, snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	pl, obs := planner{}, observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
 	for _, active := range []int{3, 40, 40, 3, 40} {
-		snap.topology = topology{Generation: 1, Active: active, Set: "u", Revision: 1}
-		pl.update(snap)
+		obs.topology = topology{Generation: 1, Active: active, Set: "u", Revision: 1}
+		pl.update(obs)
 	}
 	if pl.rejected != 2 {
 		t.Errorf("%d topologies were rejected, want 2", pl.rejected)
@@ -229,19 +229,19 @@ func TestReplicasThatCannotReadTheStatefulSetOverruleNobody(t *testing.T) {
 
 // A replica that serves by a table of pods 18 to 20 accepts that table without any confirmation.
 func TestTableThatIsServedIsPlausible(t *testing.T) {
-	pl, snap := planner{}, snapshot{desired: desiredReplicas(1)}
-	snap.desired.Start, snap.desired.Ordinal = 20, 0
+	pl, obs := planner{}, observation{desired: desiredReplicas(1)}
+	obs.desired.Start, obs.desired.Ordinal = 20, 0
 	pl.last = topology{Generation: 1, Active: 3, Start: 18}
 	pl.plan = shard.Plan{Ordinal: 2, Active: 3}
-	if !pl.isPlausible(snap, members{18, 3}) || pl.isPlausible(snap, members{19, 3}) {
+	if !pl.isPlausible(obs, members{18, 3}) || pl.isPlausible(obs, members{19, 3}) {
 		t.Error("want the served table to be plausible, and no other")
 	}
 	pl.last.Target, pl.last.TargetStart = 5, 18
-	if pl.isPlausible(snap, members{18, 5}) {
+	if pl.isPlausible(obs, members{18, 5}) {
 		t.Error("the target is plausible before the switch is scheduled")
 	}
 	pl.last.SwitchAt = noon
-	if !pl.isPlausible(snap, members{18, 5}) || pl.isPlausible(snap, members{18, 6}) {
+	if !pl.isPlausible(obs, members{18, 5}) || pl.isPlausible(obs, members{18, 6}) {
 		t.Error("want the target of a scheduled switch to be plausible, and no other")
 	}
 }
@@ -250,23 +250,23 @@ func TestTableThatIsServedIsPlausible(t *testing.T) {
 // nor replaces it. That ends seconds after the StatefulSet was listed.
 func TestUnconfirmedTopologyWaitsForTheStatefulSet(t *testing.T) {
 	pl := planner{}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
-	snap.topology = topology{Generation: 1, Active: 3, Set: snap.desired.Set, Revision: snap.desired.Revision}
-	pl.update(snap)
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, desiredAsOf: noon}
+	obs.topology = topology{Generation: 1, Active: 3, Set: obs.desired.Set, Revision: obs.desired.Revision}
+	pl.update(obs)
 	for revision := range int64(40) { // another revision each second
 		listed := revision > 20
-		if snap.now = snap.now.Add(time.Second); listed {
-			snap.desiredAsOf = snap.now.Add(-time.Second / 2) // before the newest revision
+		if obs.now = obs.now.Add(time.Second); listed {
+			obs.desiredAsOf = obs.now.Add(-time.Second / 2) // before the newest revision
 		}
-		snap.topology = topology{Generation: 2 + revision, Active: 5, Set: snap.desired.Set, Revision: snap.desired.Revision + 1 + revision}
-		pl.update(snap)
-		_, writes := pl.propose(snap)
+		obs.topology = topology{Generation: 2 + revision, Active: 5, Set: obs.desired.Set, Revision: obs.desired.Revision + 1 + revision}
+		pl.update(obs)
+		_, writes := pl.propose(obs)
 		if pl.plan.Active != 3 || writes != listed {
 			t.Fatalf("after %d s: got plan %+v, writes %t; want 3 active, writes %t", revision, pl.plan, writes, listed)
 		}
 	}
-	snap.desired.Total, snap.desired.Revision, snap.desiredAsOf = 5, snap.topology.Revision, snap.now
-	if pl.update(snap); pl.plan.Active != 5 {
+	obs.desired.Total, obs.desired.Revision, obs.desiredAsOf = 5, obs.topology.Revision, obs.now
+	if pl.update(obs); pl.plan.Active != 5 {
 		t.Errorf("got plan %+v once the StatefulSet confirms the topology, want 5 active", pl.plan)
 	}
 }

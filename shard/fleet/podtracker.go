@@ -57,14 +57,14 @@ func (l *loop) trackPods(ctx context.Context) {
 
 // read returns the fleet's pods by number; nil before the first list, and while reads are denied
 // permanently, since their state would be stale forever.
-func (r *podTracker) read() (all peers, permanent bool) {
-	now := r.State()
+func (p *podTracker) read() (all peers, permanent bool) {
+	now := p.State()
 	if permanent = denied(now); permanent || now.Objects == nil {
 		return nil, permanent
 	}
 	all = peers{}
 	for name, pod := range now.Objects {
-		if stem, number, err := shard.Ordinal(name); err == nil && stem == r.set {
+		if stem, number, err := shard.Ordinal(name); err == nil && stem == p.set {
 			all[number] = peerOf(pod)
 		}
 	}

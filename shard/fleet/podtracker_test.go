@@ -191,7 +191,7 @@ func TestOverviewHasTheReasonForWhichAPodDoesNotRun(t *testing.T) {
 		{crashing, podUnready, "CrashLoopBackOff"},
 	} {
 		o := Overview{Status: Status{Active: 1}}
-		o.addReplicas(snapshot{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}})
+		o.addReplicas(observation{peers: peers{0: peerOf(&corev1.Pod{Status: c.status})}})
 		if r := o.Replicas[0]; r.State != c.state || r.Reason != c.reason {
 			t.Errorf("got %s, %q, want %s, %q", r.State, r.Reason, c.state, c.reason)
 		}

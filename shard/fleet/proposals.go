@@ -9,11 +9,11 @@ import (
 // report returns this replica's report, if it differs from the written one. While a switch is
 // scheduled it returns none: a report would change nothing, and could conflict with the write that
 // completes the switch.
-func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) {
-	if pl.plan.Active == 0 || !snap.usable || pl.problem != nil && !isNewer(pl.problem) {
+func (pl *planner) report(obs observation, held shard.Held) (replicaReport, bool) {
+	if pl.plan.Active == 0 || !obs.usable || pl.problem != nil && !isNewer(pl.problem) {
 		return replicaReport{}, false
 	}
-	t, number := pl.last, snap.desired.number()
+	t, number := pl.last, obs.desired.number()
 	if t.scheduled() && pl.problem == nil {
 		return replicaReport{}, false
 	}
@@ -21,63 +21,63 @@ func (pl *planner) report(snap snapshot, held shard.Held) (replicaReport, bool) 
 		versions: versions{formatVersion, tableVersion}, Generation: t.Generation, Target: t.Target,
 		Incarnation: pl.incarnation, Pod: pl.pod,
 	}
-	if pl.problem == nil && snap.stopBy.IsZero() {
-		is.Holds = held.Next && t.target().has(number)
+	if pl.problem == nil && obs.stopBy.IsZero() {
+		is.Holds = held.Target && t.target().has(number)
 		is.Complete = is.Holds && held.All
 	}
-	if pl.leaving && !snap.stopBy.IsZero() && t.active().has(number) {
-		is.ServesUntil = snap.stopBy.Round(time.Second).UTC()
+	if pl.leaving && !obs.stopBy.IsZero() && t.active().has(number) {
+		is.ServesUntil = obs.stopBy.Round(time.Second).UTC()
 	}
-	was, written := snap.reports[number]
+	was, written := obs.reports[number]
 	switch {
 	case is.Holds, !is.ServesUntil.IsZero():
 		return is, !was.equivalent(is)
 	case !was.ServesUntil.IsZero(), was.holdsTarget(t): // written by a previous pod or process
 		return is, true
 	case !written || was.versions != is.versions: // others need the versions before they change the format
-		return is, snap.desired.members().has(number)
+		return is, obs.desired.members().has(number)
 	}
 	return replicaReport{}, false
 }
 
 // propose returns the topology that this replica would write.
-func (pl *planner) propose(snap snapshot) (topology, bool) {
-	if snap.desired.Total == 0 || !snap.known {
+func (pl *planner) propose(obs observation) (topology, bool) {
+	if obs.desired.Total == 0 || !obs.known {
 		return topology{}, false
 	}
-	t, s := snap.topology, pl.step(snap)
+	t, in := obs.topology, pl.nextInput(obs)
 	switch {
-	case isNewer(snap.err):
-		return pl.replaceNewer(snap, s)
-	case snap.err == nil && pl.ignores(t):
-		next := pl.restored(snap, s, t.Generation)
+	case isNewer(obs.err):
+		return pl.replaceNewer(obs, in)
+	case obs.err == nil && pl.ignores(t):
+		next := pl.restored(obs, in, t.Generation)
 		next.Revision = 0 // the generation of the StatefulSet went back as well
 		return next, true
-	case snap.err == nil && (pl.implausible == nil || pl.joins):
-		if next, ok := t.next(s); ok {
+	case obs.err == nil && (pl.implausible == nil || pl.joins):
+		if next, ok := t.next(in); ok {
 			return next, true
 		}
-		return t, snap.format > pl.format(snap) // a replica joined that does not know this format
-	case pl.implausible != nil && s.Stale:
+		return t, obs.format > pl.format(obs) // a replica joined that does not know this format
+	case pl.implausible != nil && in.Stale:
 		return topology{}, false // a fresh list of the StatefulSet may confirm the topology
 	case pl.last.Generation != 0:
-		return pl.restored(snap, s, t.Generation), true
-	case !pl.invalidSince.IsZero() && !pl.elapsed(snap.now, pl.invalidSince, pl.restoreDelay()):
+		return pl.restored(obs, in, t.Generation), true
+	case !pl.invalidSince.IsZero() && !pl.elapsed(obs.now, pl.invalidSince, pl.restoreDelay()):
 		return topology{}, false
 	}
-	next, ok := topology{}.next(s)
+	next, ok := topology{}.next(in)
 	next.Generation = max(next.Generation, nextGeneration(t.Generation))
 	return next, ok
 }
 
 // format returns the format in which to write the topology.
-func (pl *planner) format(snap snapshot) int { return commonFormat(snap.readers(), snap.reports) }
+func (pl *planner) format(obs observation) int { return commonFormat(obs.readers(), obs.reports) }
 
 // readers are the replicas that follow the topology: those of the StatefulSet, and those by which the
 // fleet serves.
-func (snap snapshot) readers() members {
-	fleet := snap.desired.members()
-	if serving := snap.topology.active(); serving.total > 0 {
+func (obs observation) readers() members {
+	fleet := obs.desired.members()
+	if serving := obs.topology.active(); serving.total > 0 {
 		end := max(fleet.end(), serving.end())
 		fleet.start = min(fleet.start, serving.start)
 		fleet.total = end - fleet.start
@@ -85,31 +85,31 @@ func (snap snapshot) readers() members {
 	return fleet
 }
 
-// step returns the input of the next transition of the topology.
-func (pl *planner) step(snap snapshot) step {
-	t := snap.topology
-	s := step{Desired: snap.desired, Reports: snap.reports, Now: snap.now, Uncoordinated: pl.uncoordinated}
-	s.Stale = pl.isStale(snap)
-	for _, r := range snap.reports {
-		if r.isLeaving(snap.now) {
+// nextInput returns the input of [topology.next].
+func (pl *planner) nextInput(obs observation) nextInput {
+	t := obs.topology
+	in := nextInput{Desired: obs.desired, Reports: obs.reports, Now: obs.now, Uncoordinated: pl.uncoordinated}
+	in.Stale = pl.isStale(obs)
+	for _, r := range obs.reports {
+		if r.isLeaving(obs.now) {
 			pl.wakeBy(r.ServesUntil)
 		}
 	}
-	if !snap.stopBy.IsZero() && pl.leaving && t.active().has(snap.desired.number()) {
-		s.MustSwitch = pl.elapsed(snap.now, snap.stopBy, -forcedSwitchLead)
+	if !obs.stopBy.IsZero() && pl.leaving && t.active().has(obs.desired.number()) {
+		in.MustSwitch = pl.elapsed(obs.now, obs.stopBy, -forcedSwitchLead)
 	}
 	if t.scheduled() && t.SwitchAt.Equal(pl.scheduled.at) {
-		s.SwitchOverdue = pl.elapsed(snap.now, pl.scheduled.seen, switchTimeout)
+		in.SwitchOverdue = pl.elapsed(obs.now, pl.scheduled.seen, switchTimeout)
 	}
-	return s
+	return in
 }
 
 // restored returns the last known topology under a new generation. Replicas have to report again
 // that they hold the target. The target is set at once, so that replicas that serve by other tables join.
-func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
-	t := pl.effective(pl.last, snap)
-	t.Generation, t.SwitchAt = max(t.Generation, generation, newestGeneration(s.Reports)), time.Time{}
-	next, ok := t.retarget(s)
+func (pl *planner) restored(obs observation, in nextInput, generation int64) topology {
+	t := pl.followTopology(pl.last, obs)
+	t.Generation, t.SwitchAt = max(t.Generation, generation, newestGeneration(in.Reports)), time.Time{}
+	next, ok := t.retarget(in)
 	if !ok {
 		next.Generation = nextGeneration(t.Generation)
 	}
@@ -118,14 +118,14 @@ func (pl *planner) restored(snap snapshot, s step, generation int64) topology {
 
 // replaceNewer replaces a topology whose format no replica of the fleet knows any more, as after a
 // rollback.
-func (pl *planner) replaceNewer(snap snapshot, s step) (topology, bool) {
-	if othersKnowNewer(snap.desired.members(), snap.reports) || pl.plan.InTransition() {
+func (pl *planner) replaceNewer(obs observation, in nextInput) (topology, bool) {
+	if othersKnowNewer(obs.desired.members(), obs.reports) || pl.plan.InTransition() {
 		return topology{}, false
 	}
-	t, _ := topology{}.next(s)
+	t, _ := topology{}.next(in)
 	t.Generation = nextGeneration(max(t.Generation, pl.newer.Generation, pl.last.Generation))
 	if pl.plan.Active > 0 {
-		t.Active, t.Start = pl.plan.Active, snap.desired.number()-pl.plan.Ordinal
+		t.Active, t.Start = pl.plan.Active, obs.desired.number()-pl.plan.Ordinal
 	}
 	return t, true
 }

@@ -22,8 +22,8 @@ func TestReplicaDoesNotReportWhileASwitchIsScheduled(t *testing.T) {
 		pl := planner{incarnation: "x", problem: c.problem, plan: shard.Plan{Active: 2, Target: 3}}
 		pl.last = planned
 		pl.last.SwitchAt = c.switchAt
-		snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon}
-		if r, ok := pl.report(snap, shard.Held{Next: true, All: true}); ok != c.reports {
+		obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon}
+		if r, ok := pl.report(obs, shard.Held{Target: true, All: true}); ok != c.reports {
 			t.Errorf("%s: report() = %v, %t, want %t", name, r, ok, c.reports)
 		}
 	}
@@ -32,22 +32,22 @@ func TestReplicaDoesNotReportWhileASwitchIsScheduled(t *testing.T) {
 // A replica serves by its plan. The topology that replaces a newer one must not move its shard.
 func TestTopologyThatReplacesANewerOneKeepsTheShards(t *testing.T) {
 	own := replicaReport{versions: versions{formatVersion, tableVersion}}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{reports: map[int]replicaReport{}}}
-	snap.desired.Start, snap.desired.Ordinal = 10, 1
-	for number := range snap.desired.members().numbers() {
-		snap.reports[number] = own
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, now: noon, contents: contents{reports: map[int]replicaReport{}}}
+	obs.desired.Start, obs.desired.Ordinal = 10, 1
+	for number := range obs.desired.members().numbers() {
+		obs.reports[number] = own
 	}
 	pl := planner{newer: topology{Generation: 9}, plan: shard.Plan{Ordinal: 2, Active: 4, Target: 4}}
-	got, ok := pl.replaceNewer(snap, pl.step(snap))
+	got, ok := pl.replaceNewer(obs, pl.nextInput(obs))
 	if !ok || got.Active != 4 || got.Start != 11-2 || got.Generation <= 9 {
 		t.Errorf("got %+v, %t, want the table of the plan", got, ok)
 	}
 	pl.plan = shard.Plan{}
-	if got, ok := pl.replaceNewer(snap, pl.step(snap)); !ok || got.Active != 3 || got.Start != 10 {
+	if got, ok := pl.replaceNewer(obs, pl.nextInput(obs)); !ok || got.Active != 3 || got.Start != 10 {
 		t.Errorf("without a plan: got %+v, %t, want the desired table", got, ok)
 	}
-	delete(snap.reports, 12)
-	if got, ok := pl.replaceNewer(snap, pl.step(snap)); ok {
+	delete(obs.reports, 12)
+	if got, ok := pl.replaceNewer(obs, pl.nextInput(obs)); ok {
 		t.Errorf("got %+v, want nothing: a replica that has not reported may support the newer format", got)
 	}
 }

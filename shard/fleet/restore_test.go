@@ -147,7 +147,7 @@ func TestRepeatedGenerationHasNotSwitched(t *testing.T) {
 	pl := planner{}
 	reports := map[int]replicaReport{0: {}, 1: {}, 2: {}, 3: {}, 4: {}}
 	planFor := func(top topology, total int) shard.Plan {
-		pl.update(snapshot{desired: desiredReplicas(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
+		pl.update(observation{desired: desiredReplicas(total), known: true, usable: true, contents: contents{topology: top, reports: reports}, now: noon})
 		return pl.plan
 	}
 	first := topology{Generation: 7, Active: 3, Target: 5, StartedAt: noon.Add(-time.Hour), Set: "u", Revision: 7}

@@ -35,96 +35,96 @@ type observedDesired struct {
 // newStatefulSetWatcher returns a watcher of the named StatefulSet.
 func (c *Coordinator) newStatefulSetWatcher(name string, changed func(observedDesired)) *statefulSetWatcher {
 	_, ordinal, _ := shard.Ordinal(c.Pod) // identity has checked it
-	f := &statefulSetWatcher{ordinal: ordinal, changed: changed}
-	f.Watcher = objects.NewWatcher(objects.Options[*appsv1.StatefulSet]{
+	s := &statefulSetWatcher{ordinal: ordinal, changed: changed}
+	s.Watcher = objects.NewWatcher(objects.Options[*appsv1.StatefulSet]{
 		API: c.Client.StatefulSets, Name: name, Noun: "the StatefulSet", Logger: c.log().With("statefulset", name),
-		RelistInterval: relistInterval, Backoff: c.backoff(), Changed: f.observe,
+		RelistInterval: relistInterval, Backoff: c.backoff(), Changed: s.observe,
 	})
-	return f
+	return s
 }
 
 // observe delivers the desired state.
-func (f *statefulSetWatcher) observe(now objects.State[*appsv1.StatefulSet]) {
+func (s *statefulSetWatcher) observe(now objects.State[*appsv1.StatefulSet]) {
 	if now.Objects == nil {
 		return
 	}
-	if set := now.Objects[f.Name]; set == nil {
-		f.keepAssignment("gone", "StatefulSet does not exist")
+	if set := now.Objects[s.Name]; set == nil {
+		s.keepAssignment("gone", "StatefulSet does not exist")
 	} else {
-		f.follow(desiredStateOf(set, f.ordinal))
+		s.follow(desiredStateOf(set, s.ordinal))
 	}
-	f.last.asOf = now.ListedAt
-	f.changed(f.last)
+	s.last.asOf = now.ListedAt
+	s.changed(s.last)
 }
 
 // desiredStateOf returns the desired state for the replica whose pod's name ends in ordinal.
 func desiredStateOf(set *appsv1.StatefulSet, ordinal int) desiredState {
-	w := desiredState{
+	d := desiredState{
 		Assignment:   shard.Assignment{Ordinal: ordinal, Total: 1}, // the default of spec.replicas
 		Set:          set.UID,
 		Revision:     set.Generation,
 		OrderedReady: set.Spec.PodManagementPolicy == appsv1.OrderedReadyPodManagement,
 	}
 	if set.Spec.Replicas != nil {
-		w.Total = int(*set.Spec.Replicas)
+		d.Total = int(*set.Spec.Replicas)
 	}
 	if set.Spec.Ordinals != nil {
-		w.Start = int(set.Spec.Ordinals.Start)
-		w.Ordinal -= w.Start
+		d.Start = int(set.Spec.Ordinals.Start)
+		d.Ordinal -= d.Start
 	}
 	// An invalid selector selects every pod. The tracker then finds the fleet's pods by name alone.
 	if selector, err := metav1.LabelSelectorAsSelector(set.Spec.Selector); err == nil {
-		w.Selector = selector.String()
+		d.Selector = selector.String()
 	}
-	return w
+	return d
 }
 
 // follow records a desired state, unless the fleet cannot have as many replicas.
-func (f *statefulSetWatcher) follow(next desiredState) {
+func (s *statefulSetWatcher) follow(next desiredState) {
 	switch {
 	case next.Total < 1:
-		f.keepAssignment("scaled to 0", "StatefulSet is scaled to 0")
+		s.keepAssignment("scaled to 0", "StatefulSet is scaled to 0")
 		return
 	case next.Total > shard.MaxTotal:
-		f.keepAssignment("too large", "StatefulSet has too many replicas",
+		s.keepAssignment("too large", "StatefulSet has too many replicas",
 			"replicas", next.Total, "max", shard.MaxTotal)
 		return
 	}
-	restored := f.state.changedTo("followed")
-	if next == f.last.desiredState {
+	restored := s.state.changedTo("followed")
+	if next == s.last.desiredState {
 		if restored {
-			f.Logger.Info("StatefulSet is usable again; the assignment is unchanged")
+			s.Logger.Info("StatefulSet is usable again; the assignment is unchanged")
 		}
 		return
 	}
-	f.last.desiredState = next
+	s.last.desiredState = next
 	if !next.members().has(next.number()) {
-		f.last.excluded = time.Now()
+		s.last.excluded = time.Now()
 	}
-	f.Logger.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
+	s.Logger.Info("StatefulSet changed", "total", next.Total, "ordinal", next.Ordinal)
 }
 
 // keepAssignment logs once why the last assignment stays valid although the StatefulSet changed.
-func (f *statefulSetWatcher) keepAssignment(state, message string, args ...any) {
-	if !f.state.changedTo(state) {
+func (s *statefulSetWatcher) keepAssignment(state, message string, args ...any) {
+	if !s.state.changedTo(state) {
 		return
 	}
-	if f.last.Total == 0 {
-		f.Logger.Warn(message+"; waiting", args...)
+	if s.last.Total == 0 {
+		s.Logger.Warn(message+"; waiting", args...)
 		return
 	}
-	f.Logger.Warn(message+"; keeping the assignment", append(args, "shard", f.last.Ordinal, "total", f.last.Total)...)
+	s.Logger.Warn(message+"; keeping the assignment", append(args, "shard", s.last.Ordinal, "total", s.last.Total)...)
 }
 
 // onDesiredState stores the desired state. The selector of a StatefulSet is immutable, but a
 // StatefulSet can be recreated under the same name with another one.
-func (l *loop) onDesiredState(w observedDesired) {
-	before := l.desired.Swap(&w)
+func (l *loop) onDesiredState(d observedDesired) {
+	before := l.desired.Swap(&d)
 	notify(l.changed)
-	if before != nil && before.Selector != w.Selector {
+	if before != nil && before.Selector != d.Selector {
 		l.podTracker.Relist()
 	}
-	if w.Total > 0 {
+	if d.Total > 0 {
 		notify(l.selected)
 	}
 }

@@ -46,7 +46,7 @@ func TestDesiredStateFollowsFromTheStatefulSet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got desiredState
-			f := (&Coordinator{Pod: "fleet-12", Client: &Client{}}).newStatefulSetWatcher("fleet", func(w observedDesired) { got = w.desiredState })
+			f := (&Coordinator{Pod: "fleet-12", Client: &Client{}}).newStatefulSetWatcher("fleet", func(d observedDesired) { got = d.desiredState })
 			s := set("fleet", 3)
 			s.Spec.Selector = &metav1.LabelSelector{}
 			c.set(s)

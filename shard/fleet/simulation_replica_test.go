@@ -55,9 +55,9 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 		if p.version = s.version; p.nextEvent.Before(s.now) {
 			p.nextEvent = s.now.Add(s.randomUpTo(simLag)) // of the next change
 		}
-		seen := snapshot{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
+		seen := observation{known: true, usable: s.data != nil, absent: s.data == nil, contents: parseContents(maps.Clone(s.data))}
 		if !p.denied.IsZero() {
-			seen = snapshot{known: true}
+			seen = observation{known: true}
 		}
 		seen.desired, seen.desiredAsOf = p.seen.desired, p.seen.desiredAsOf
 		if relisted || !p.silentWatch && !blind || p.seen.desired.Total == 0 {
@@ -79,8 +79,8 @@ func (s *simulation) receive(number int, p *simPod) (changed bool) {
 
 func (s *simulation) decide(number int, p *simPod) {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal, p.plan.Active)
-	held := shard.Held{Next: p.plan.Active > 0 && s.next(p)&^p.held == 0}
-	held.All = held.Next && (own|neighbour)&^p.held == 0
+	held := shard.Held{Target: p.plan.Active > 0 && s.target(p)&^p.held == 0}
+	held.All = held.Target && (own|neighbour)&^p.held == 0
 	p.planner.recordHeld(held)
 	if p.write != nil {
 		return
@@ -121,8 +121,8 @@ func (s *simulation) objectsFor(p *simPod, ordinal, total int) (own, neighbour o
 	return own, neighbour
 }
 
-// next returns the objects that a replica's plan makes it hold for the target.
-func (s *simulation) next(p *simPod) objectSet {
+// target returns the objects that a replica's plan makes it hold for the target.
+func (s *simulation) target(p *simPod) objectSet {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal-p.plan.Shift, p.plan.Target)
 	return own | neighbour
 }
@@ -131,10 +131,10 @@ func (s *simulation) next(p *simPod) objectSet {
 // internal/replica does. It reports whether the replica holds more than before.
 func (s *simulation) settle(number int, p *simPod) (more bool) {
 	own, neighbour := s.objectsFor(p, p.plan.Ordinal, p.plan.Active)
-	next := s.next(p)
-	hold := own | neighbour | next | p.visible
-	if !p.ready && p.visible == 0 && own&^p.held != 0 && p.plan.Grows() && next != 0 && (p.plan.NextOnly || next&^p.held != 0) {
-		hold = next
+	target := s.target(p)
+	hold := own | neighbour | target | p.visible
+	if !p.ready && p.visible == 0 && own&^p.held != 0 && p.plan.Grows() && target != 0 && (p.plan.TargetOnly || target&^p.held != 0) {
+		hold = target
 	}
 	if p.held &= hold; hold != p.held && hold != p.loading {
 		p.loading, p.loaded = hold, s.now.Add(s.randomUpTo(4*time.Second))

@@ -123,7 +123,7 @@ func TestScalingUpEndsMemoryKills(t *testing.T) {
 		for s.coverage() < 1 && s.now.Sub(began) < 30*time.Minute {
 			s.tick()
 		}
-		if took := s.now.Sub(began); s.coverage() < 1 || took > nextOnlyTimeout {
+		if took := s.now.Sub(began); s.coverage() < 1 || took > targetOnlyTimeout {
 			s.fatal("seed %d: coverage is %.2f %s after the fleet was scaled to 6, want 1; topology %v", seed, s.coverage(), took, s.topology())
 		}
 		if s.checkAtRest(time.Minute); t.Failed() {
@@ -153,8 +153,8 @@ func TestReplicaRecoversFromARestartDuringGrowth(t *testing.T) {
 		if !parseReports(s.data)[0].Holds {
 			s.fatal("killed %t: the replica has not reported that it holds its part", killed)
 		}
-		if s.advance(nextOnlyTimeout); s.coverage() != 1 {
-			s.fatal("killed %t: coverage is %.2f after nextOnlyTimeout, want 1", killed, s.coverage())
+		if s.advance(targetOnlyTimeout); s.coverage() != 1 {
+			s.fatal("killed %t: coverage is %.2f after targetOnlyTimeout, want 1", killed, s.coverage())
 		}
 	}
 }

@@ -67,7 +67,7 @@ type simulation struct {
 type simPod struct {
 	planner     planner
 	skew        time.Duration
-	seen        snapshot // last snapshot that it received
+	seen        observation // last one that it received
 	version     int
 	nextEvent   time.Time // when it receives the latest change
 	relistAt    time.Time // when a list of the StatefulSet is answered; zero: no list is in progress

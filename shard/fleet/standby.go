@@ -27,19 +27,19 @@ type standbyState struct {
 	ownUnneededSince, neighbourUnneededSince time.Time
 }
 
-// nextStandbyState returns the state for a snapshot. A replica takes over at once and gives up
+// nextStandbyState returns the state for an observation. A replica takes over at once and gives up
 // after overlap.
-func (pl *planner) nextStandbyState(snap snapshot) standbyState {
+func (pl *planner) nextStandbyState(obs observation) standbyState {
 	d, p := pl.standbyState, pl.plan
 	if d.active != p.Active {
 		d.active, d.neighbour = p.Active, false // another replica owns it now
 	}
-	start := snap.desired.number() - p.Ordinal
-	serving := func(ordinal int) bool { return snap.serving(start + ordinal) }
+	start := obs.desired.number() - p.Ordinal
+	serving := func(ordinal int) bool { return obs.serving(start + ordinal) }
 	here, after := p.Ordinal, (p.Ordinal+1)%p.Active
-	d.own = pl.holdOver(d.own, serving(here) || !serving(after), &d.ownUnneededSince, snap.now)
+	d.own = pl.holdOver(d.own, serving(here) || !serving(after), &d.ownUnneededSince, obs.now)
 	takeOver := serving(here) && !serving(shard.Neighbour(here, p.Active))
-	d.neighbour = pl.holdOver(d.neighbour, takeOver, &d.neighbourUnneededSince, snap.now)
+	d.neighbour = pl.holdOver(d.neighbour, takeOver, &d.neighbourUnneededSince, obs.now)
 	return d
 }
 
@@ -57,38 +57,38 @@ func (pl *planner) holdOver(served, condition bool, since *time.Time, now time.T
 
 // serving reports whether the pod with this number can serve. A pod that a scale-down deletes
 // serves until others have taken over.
-func (snap snapshot) serving(number int) bool {
-	p := snap.peers[number]
-	return (p.ready || p.neverReady && snap.hasReportedComplete(number, p)) &&
-		(!p.terminating || !snap.desired.members().has(number))
+func (obs observation) serving(number int) bool {
+	p := obs.peers[number]
+	return (p.ready || p.neverReady && obs.hasReportedComplete(number, p)) &&
+		(!p.terminating || !obs.desired.members().has(number))
 }
 
 // hasReportedComplete reports whether the replica in a pod has reported that it holds everything,
 // for any table.
-func (snap snapshot) hasReportedComplete(number int, p peer) bool {
-	r := snap.reports[number]
+func (obs observation) hasReportedComplete(number int, p peer) bool {
+	r := obs.reports[number]
 	return r.Complete && r.Pod != "" && r.Pod == p.uid
 }
 
 // updateStandby sets which shards the replica serves for its neighbour, and whether its standby
 // serves its own.
-func (pl *planner) updateStandby(snap snapshot) {
+func (pl *planner) updateStandby(obs observation) {
 	p := &pl.plan
-	p.Standby, p.ServesNeighbour, p.ServedByStandby = snap.standby, false, false
-	if !snap.standby || p.Active < 2 || p.Ordinal < 0 || p.Ordinal >= p.Active {
+	p.Standby, p.ServesNeighbour, p.ServedByStandby = obs.standby, false, false
+	if !obs.standby || p.Active < 2 || p.Ordinal < 0 || p.Ordinal >= p.Active {
 		pl.standbyState = standbyState{}
 		return
 	}
-	pl.standbyState = pl.nextStandbyState(snap)
+	pl.standbyState = pl.nextStandbyState(obs)
 	p.ServesNeighbour, p.ServedByStandby = pl.standbyState.neighbour, !pl.standbyState.own
 }
 
 // canStop reports whether a replica that was asked to stop may do so, because its standby serves
 // its shard or because there is no standby. A leaving replica waits for the switch instead.
-func (pl *planner) canStop(snap snapshot) bool {
-	number := snap.desired.number()
-	if p := pl.plan; p.Standby && pl.standbyState.own && snap.desired.members().has(number) {
-		other, ok := snap.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
+func (pl *planner) canStop(obs observation) bool {
+	number := obs.desired.number()
+	if p := pl.plan; p.Standby && pl.standbyState.own && obs.desired.members().has(number) {
+		other, ok := obs.peers[number-p.Ordinal+(p.Ordinal+1)%p.Active]
 		return !ok || other.terminating
 	}
 	return true

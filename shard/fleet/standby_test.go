@@ -189,12 +189,12 @@ func TestStandbyState(t *testing.T) {
 				all[ordinal] = p
 			}
 			pl := planner{incarnation: "x"}
-			w := desiredReplicas(3)
-			w.Ordinal = 1
-			snap := snapshot{desired: w, known: true, standby: true, peers: all, now: noon}
-			pl.update(snap)
-			snap.now = snap.now.Add(overlap)
-			pl.update(snap)
+			d := desiredReplicas(3)
+			d.Ordinal = 1
+			obs := observation{desired: d, known: true, standby: true, peers: all, now: noon}
+			pl.update(obs)
+			obs.now = obs.now.Add(overlap)
+			pl.update(obs)
 			if p := pl.plan; !p.Standby || p.ServesNeighbour != c.servesNeighbour || p.ServedByStandby != c.servedByStandby {
 				t.Errorf("got plan %+v, want ServesNeighbour %t, ServedByStandby %t", p, c.servesNeighbour, c.servedByStandby)
 			}
@@ -205,10 +205,10 @@ func TestStandbyState(t *testing.T) {
 // A replica outside the active table stands by for no other, although no other pod is ready.
 func TestOnlyActiveReplicasStandBy(t *testing.T) {
 	for ordinal, want := range map[int]bool{-1: false, 0: true, 1: true, 2: true, 3: false} {
-		snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{ordinal: {ready: true}}, now: noon}
-		snap.desired.Ordinal = ordinal
+		obs := observation{standby: true, desired: desiredReplicas(4), peers: peers{ordinal: {ready: true}}, now: noon}
+		obs.desired.Ordinal = ordinal
 		pl := planner{plan: shard.Plan{Ordinal: ordinal, Active: 3, Target: 4}}
-		pl.updateStandby(snap)
+		pl.updateStandby(obs)
 		if pl.plan.ServesNeighbour != want {
 			t.Errorf("ordinal %d of 3: ServesNeighbour = %t, want %t", ordinal, pl.plan.ServesNeighbour, want)
 		}
@@ -217,18 +217,18 @@ func TestOnlyActiveReplicasStandBy(t *testing.T) {
 
 // In another table, the neighbour's shard belongs to another replica.
 func TestNeighbourOfAnotherTableIsGivenUpAtOnce(t *testing.T) {
-	snap := snapshot{standby: true, desired: desiredReplicas(4), peers: peers{0: {}, 1: {ready: true}, 2: {ready: true}}, now: noon}
-	snap.desired.Ordinal = 1
+	obs := observation{standby: true, desired: desiredReplicas(4), peers: peers{0: {}, 1: {ready: true}, 2: {ready: true}}, now: noon}
+	obs.desired.Ordinal = 1
 	pl := planner{plan: shard.Plan{Ordinal: 1, Active: 3, Target: 4}}
 	serves := func(want bool, when string) {
 		t.Helper()
-		pl.updateStandby(snap)
+		pl.updateStandby(obs)
 		if pl.plan.ServesNeighbour != want {
 			t.Errorf("%s: ServesNeighbour = %t, want %t", when, !want, want)
 		}
 	}
 	serves(true, "while the neighbour is away")
-	snap.peers = peers{0: {ready: true}, 1: {ready: true}, 2: {ready: true}}
+	obs.peers = peers{0: {ready: true}, 1: {ready: true}, 2: {ready: true}}
 	serves(true, "when it is back")
 	pl.plan.Active = 4
 	serves(false, "after the switch")
@@ -260,9 +260,9 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 			all := peers{0: {ready: true}, 1: {ready: true}, 2: c.peer}
 			for ordinal, want := range []shard.Plan{{ServesNeighbour: !c.serves}, {}, {ServedByStandby: !c.serves}} {
 				pl := planner{incarnation: "x"}
-				w := desiredReplicas(3)
-				w.Ordinal = ordinal
-				pl.update(snapshot{desired: w, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
+				d := desiredReplicas(3)
+				d.Ordinal = ordinal
+				pl.update(observation{desired: d, known: true, usable: true, contents: parseContents(report(c.report)), standby: true, peers: all, now: noon})
 				if p := pl.plan; p.ServesNeighbour != want.ServesNeighbour || p.ServedByStandby != want.ServedByStandby {
 					t.Errorf("replica %d: got plan %+v, want %+v", ordinal, p, want)
 				}
@@ -273,20 +273,20 @@ func TestNewReplicaServesFromTheSwitch(t *testing.T) {
 
 func TestReplicaGivesUpAfterAnotherTookOver(t *testing.T) {
 	pl := planner{incarnation: "x"}
-	w := desiredReplicas(2)
-	snap := snapshot{desired: w, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
+	d := desiredReplicas(2)
+	obs := observation{desired: d, known: true, standby: true, peers: peers{0: {ready: true}, 1: {}}, now: noon}
 	at := func(after time.Duration, want bool) {
 		t.Helper()
-		snap.now = noon.Add(after)
-		if pl.update(snap); pl.plan.ServesNeighbour != want {
+		obs.now = noon.Add(after)
+		if pl.update(obs); pl.plan.ServesNeighbour != want {
 			t.Errorf("after %s: ServesNeighbour = %t, want %t", after, pl.plan.ServesNeighbour, want)
 		}
 	}
 	at(0, true)
-	snap.peers = peers{0: {ready: true}, 1: {ready: true}}
+	obs.peers = peers{0: {ready: true}, 1: {ready: true}}
 	at(time.Second, true)
 	at(time.Second+overlap-1, true)
 	at(time.Second+overlap, false)
-	snap.peers = peers{0: {ready: true}}
+	obs.peers = peers{0: {ready: true}}
 	at(2*time.Second, true)
 }

@@ -125,29 +125,29 @@ const (
 )
 
 // publishStatus updates the status and logs what has changed.
-func (l *loop) publishStatus(before planner, snap snapshot) {
+func (l *loop) publishStatus(before planner, obs observation) {
 	pl := &l.planner
 	s := l.Status()
 	s.Transitions.count(before.last, pl.last)
-	s.Ordinal, s.Desired = snap.desired.Ordinal, snap.desired.Total
+	s.Ordinal, s.Desired = obs.desired.Ordinal, obs.desired.Total
 	if pl.plan.Active > 0 {
 		s.Ordinal = pl.plan.Ordinal
 	}
-	s.Coordinated = snap.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
+	s.Coordinated = obs.usable && !pl.uncoordinated && pl.last.Generation != 0 && !isNewer(pl.problem)
 	s.Generation, s.Active = pl.last.Generation, pl.plan.Active
-	s.leaves = snap.usable && !pl.uncoordinated && pl.leaving && pl.isMember(snap)
-	s.start, s.shift = snap.desired.number()-pl.plan.Ordinal, pl.plan.Shift
+	s.leaves = obs.usable && !pl.uncoordinated && pl.leaving && pl.isMember(obs)
+	s.start, s.shift = obs.desired.number()-pl.plan.Ordinal, pl.plan.Shift
 	s.Target, s.StartedAt = 0, time.Time{}
 	if pl.plan.InTransition() {
 		s.Target, s.StartedAt = pl.plan.Target, pl.last.StartedAt
 	}
 	s.Standby, s.ServesNeighbour, s.ServedByStandby = pl.plan.Standby, pl.plan.ServesNeighbour, pl.plan.ServedByStandby
-	s.canStop, s.Rejected = pl.canStop(snap), pl.rejected
+	s.canStop, s.Rejected = pl.canStop(obs), pl.rejected
 	if s != l.Status() {
 		l.status.Store(&s)
 		l.logPlan(before)
 	}
-	l.logProblem(before, snap)
+	l.logProblem(before, obs)
 }
 
 // isNewer reports whether an error is a [newerError].
@@ -156,12 +156,12 @@ func isNewer(err error) bool {
 	return ok
 }
 
-func (l *loop) logProblem(before planner, snap snapshot) {
+func (l *loop) logProblem(before planner, obs observation) {
 	pl := &l.planner
 	switch {
 	case pl.rewinds != before.rewinds:
 		l.log.Warn("the resourceVersion of the topology ConfigMap went back, as after a restore of etcd; "+
-			"listing the StatefulSet again", "overruled", pl.ignores(snap.topology))
+			"listing the StatefulSet again", "overruled", pl.ignores(obs.topology))
 	case isNewer(pl.problem) && !isNewer(before.problem):
 		l.log.Warn("keeping the current plan", "err", pl.problem)
 	case pl.rejected != before.rejected:
@@ -180,11 +180,11 @@ func (l *loop) logPlan(before planner) {
 		l.log.Info("standby of this replica", "serves_in_its_place", p.ServedByStandby)
 	}
 	switch {
-	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.NextOnly == was.NextOnly:
-	case p.NextOnly:
+	case p.Active == was.Active && p.Target == was.Target && p.Shift == was.Shift && p.TargetOnly == was.TargetOnly:
+	case p.TargetOnly:
 		l.log.Warn("the previous container of this pod was killed, probably for lack of memory; "+
 			"until the fleet has grown, this replica holds only its part of the target",
-			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", nextOnlyTimeout)
+			"shard", p.Ordinal, "active", p.Active, "target", p.Target, "longest", targetOnlyTimeout)
 	case p.InTransition():
 		l.log.Info("transition started", "shard", p.Ordinal, "active", p.Active, "target", p.Target,
 			"generation", l.planner.last.Generation)

@@ -11,10 +11,10 @@ import (
 )
 
 // published returns the status that a replica publishes and the messages that it logs.
-func published(before, after planner, snap snapshot) (Status, []string) {
+func published(before, after planner, obs observation) (Status, []string) {
 	var log lockedBuffer
 	l := &loop{Coordinator: &Coordinator{}, planner: after, log: slog.New(slog.NewTextHandler(&log, nil))}
-	l.publishStatus(before, snap)
+	l.publishStatus(before, obs)
 	var messages []string
 	for _, m := range regexp.MustCompile(`msg="([^"]*?)[";]`).FindAllStringSubmatch(log.String(), -1) {
 		messages = append(messages, m[1])
@@ -24,13 +24,13 @@ func published(before, after planner, snap snapshot) (Status, []string) {
 
 // Pod 11 has ordinal 1 by the StatefulSet, and ordinal 2 by the active table.
 func TestStatusHasTheOrdinalOfThePlan(t *testing.T) {
-	snap := snapshot{desired: desiredReplicas(3)}
-	snap.desired.Start, snap.desired.Ordinal = 10, 1
+	obs := observation{desired: desiredReplicas(3)}
+	obs.desired.Start, obs.desired.Ordinal = 10, 1
 	for _, c := range []struct {
 		plan           shard.Plan
 		ordinal, start int
 	}{{shard.Plan{}, 1, 11}, {shard.Plan{Ordinal: 2, Active: 3, Target: 3}, 2, 9}} {
-		if s, _ := published(planner{}, planner{plan: c.plan}, snap); s.Ordinal != c.ordinal || s.start != c.start || s.Desired != 3 {
+		if s, _ := published(planner{}, planner{plan: c.plan}, obs); s.Ordinal != c.ordinal || s.start != c.start || s.Desired != 3 {
 			t.Errorf("plan %+v: got ordinal %d, first pod %d, want %d, %d", c.plan, s.Ordinal, s.start, c.ordinal, c.start)
 		}
 	}
@@ -51,10 +51,10 @@ func TestChangesOfThePlanAreLogged(t *testing.T) {
 		{name: "a shift", was: steady, is: shard.Plan{Active: 3, Target: 3, Shift: 1}, want: []string{started}},
 		{name: "a switch", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 5, Target: 5}, want: []string{assigned}},
 		{
-			name: "too little memory", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, NextOnly: true},
+			name: "too little memory", was: shard.Plan{Active: 3, Target: 5}, is: shard.Plan{Active: 3, Target: 5, TargetOnly: true},
 			want: []string{"the previous container of this pod was killed, probably for lack of memory"},
 		},
-		{name: "enough memory", was: shard.Plan{Active: 3, Target: 5, NextOnly: true}, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
+		{name: "enough memory", was: shard.Plan{Active: 3, Target: 5, TargetOnly: true}, is: shard.Plan{Active: 3, Target: 5}, want: []string{started}},
 		{
 			name: "serves the neighbour", was: steady, is: shard.Plan{Active: 3, Target: 3, ServesNeighbour: true},
 			want: []string{"standby of the neighbour"},
@@ -66,7 +66,7 @@ func TestChangesOfThePlanAreLogged(t *testing.T) {
 	} {
 		after := planner{plan: c.is}
 		after.last.Generation = c.generation // a change of the status alone
-		_, got := published(planner{plan: c.was}, after, snapshot{desired: desiredReplicas(3)})
+		_, got := published(planner{plan: c.was}, after, observation{desired: desiredReplicas(3)})
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: got messages %q, want %q", c.name, got, c.want)
 		}
@@ -92,7 +92,7 @@ func TestProblemsOfTheTopologyAreLoggedWhenTheyBegin(t *testing.T) {
 		{"becomes implausible", planner{}, planner{problem: broken, rejected: 1}, []string{implausible}},
 		{"stays implausible", planner{problem: broken, rejected: 1}, planner{problem: broken, rejected: 1}, nil},
 	} {
-		if _, got := published(c.was, c.is, snapshot{desired: desiredReplicas(3)}); !slices.Equal(got, c.want) {
+		if _, got := published(c.was, c.is, observation{desired: desiredReplicas(3)}); !slices.Equal(got, c.want) {
 			t.Errorf("%s: got messages %q, want %q", c.name, got, c.want)
 		}
 	}

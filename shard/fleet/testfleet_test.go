@@ -67,7 +67,7 @@ func (m *fakeMember) Follow(next shard.Plan) {
 func (m *fakeMember) Holds(shard.Plan) shard.Held {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return shard.Held{Next: m.holds, All: m.holds}
+	return shard.Held{Target: m.holds, All: m.holds}
 }
 
 func (m *fakeMember) hold() {

@@ -162,13 +162,13 @@ type desiredState struct {
 }
 
 // members returns the pods that the StatefulSet specifies.
-func (w desiredState) members() members { return members{w.Start, w.Total} }
+func (d desiredState) members() members { return members{d.Start, d.Total} }
 
 // number returns the number in the name of this replica's pod.
-func (w desiredState) number() int { return w.Start + w.Ordinal }
+func (d desiredState) number() int { return d.Start + d.Ordinal }
 
-// step is the input of [topology.next].
-type step struct {
+// nextInput is the input of [topology.next].
+type nextInput struct {
 	Desired desiredState
 	Reports map[int]replicaReport // of the replicas, by pod number
 	Now     time.Time
@@ -189,23 +189,23 @@ type step struct {
 // next returns the topology that follows, or false if there is nothing to do yet. Every replica may
 // propose it: all compute the same result, and one write wins. The zero topology stands for a
 // missing or invalid one.
-func (t topology) next(s step) (topology, bool) {
+func (t topology) next(in nextInput) (topology, bool) {
 	switch {
 	case t.Generation == 0:
-		return t.reset(s, newestGeneration(s.Reports)), true
-	case s.Uncoordinated && t.outdated(s.Desired):
-		return t.reset(s, t.Generation), true
-	case t.at(s.Now) != t:
-		return t.at(s.Now), true
-	case t.scheduled() && !s.SwitchOverdue:
+		return t.reset(in, newestGeneration(in.Reports)), true
+	case in.Uncoordinated && t.outdated(in.Desired):
+		return t.reset(in, t.Generation), true
+	case t.at(in.Now) != t:
+		return t.at(in.Now), true
+	case t.scheduled() && !in.SwitchOverdue:
 		return t, false
 	}
-	if next, ok := t.retarget(s); ok {
+	if next, ok := t.retarget(in); ok {
 		return next, true
 	}
-	switch ready := s.MustSwitch || t.allHold(s.Reports); {
+	switch ready := in.MustSwitch || t.allHold(in.Reports); {
 	case t.Target != 0 && ready:
-		t.SwitchAt = s.Now.Add(switchLead).UTC()
+		t.SwitchAt = in.Now.Add(switchLead).UTC()
 		return t, true
 	case t.scheduled(): // a wrong clock scheduled it, and a replica restarted since
 		t.SwitchAt = time.Time{}
@@ -215,11 +215,11 @@ func (t topology) next(s step) (topology, bool) {
 }
 
 // reset returns a topology that serves what the StatefulSet specifies.
-func (t topology) reset(s step, generation int64) topology {
-	w := s.Desired
+func (t topology) reset(in nextInput, generation int64) topology {
+	d := in.Desired
 	return topology{
-		Generation: nextGeneration(generation), Active: w.Total, Start: w.Start,
-		Set: w.Set, Revision: w.Revision, StartedAt: s.Now.UTC(),
+		Generation: nextGeneration(generation), Active: d.Total, Start: d.Start,
+		Set: d.Set, Revision: d.Revision, StartedAt: in.Now.UTC(),
 	}
 }
 
@@ -234,14 +234,14 @@ func nextGeneration(generation int64) int64 {
 
 // retarget returns the topology with the target that it should have, or false if it has that already. The active
 // table as the target cancels the transition.
-func (t topology) retarget(s step) (topology, bool) {
-	goal := t.desiredMembers(s)
+func (t topology) retarget(in nextInput) (topology, bool) {
+	goal := t.desiredMembers(in)
 	if goal == t.target() || goal == t.active() && t.Target == 0 {
 		return t, false
 	}
 	next := topology{
 		Generation: nextGeneration(t.Generation), Active: t.Active, Start: t.Start,
-		Set: s.Desired.Set, Revision: s.Desired.Revision, StartedAt: s.Now.UTC(),
+		Set: in.Desired.Set, Revision: in.Desired.Revision, StartedAt: in.Now.UTC(),
 	}
 	if goal != t.active() {
 		next.Target, next.TargetStart = goal.total, goal.start
@@ -250,25 +250,25 @@ func (t topology) retarget(s step) (topology, bool) {
 }
 
 // outdated reports whether the StatefulSet has changed since the decision.
-func (t topology) outdated(w desiredState) bool { return t.Set != w.Set || t.Revision < w.Revision }
+func (t topology) outdated(d desiredState) bool { return t.Set != d.Set || t.Revision < d.Revision }
 
 // follows reports whether the decision can follow from a revision of the StatefulSet that this
 // replica has seen.
-func (t topology) follows(w desiredState) bool { return t.Set == w.Set && t.Revision <= w.Revision }
+func (t topology) follows(d desiredState) bool { return t.Set == d.Set && t.Revision <= d.Revision }
 
 // desiredMembers returns the pods to move to: those that the StatefulSet specifies, without active
 // ones that leave.
-func (t topology) desiredMembers(s step) members {
-	goal := s.Desired.members()
+func (t topology) desiredMembers(in nextInput) members {
+	goal := in.Desired.members()
 	switch {
-	case s.Stale && t.Target != 0:
+	case in.Stale && t.Target != 0:
 		return t.target()
-	case s.Stale:
+	case in.Stale:
 		return t.active()
-	case s.Desired.OrderedReady && goal.end() > t.active().end():
+	case in.Desired.OrderedReady && goal.end() > t.active().end():
 		goal = members{t.Start, t.Active + 1}
 	}
-	return goal.without(func(number int) bool { return t.active().has(number) && s.Reports[number].isLeaving(s.Now) })
+	return goal.without(func(number int) bool { return t.active().has(number) && in.Reports[number].isLeaving(in.Now) })
 }
 
 // allHold reports whether every replica of the target has reported that it holds its part.

@@ -43,43 +43,43 @@ func TestNextTopology(t *testing.T) {
 	withdrawn[4] = replicaReport{Generation: 5, Target: 5}
 	for name, c := range map[string]struct {
 		from topology
-		step step
+		in   nextInput
 		want topology // zero: nothing to do
 	}{
-		"nothing changes":                               {from: steady, step: step{Desired: desiredReplicas(3)}},
-		"empty":                                         {step: step{Desired: desiredReplicas(3)}, want: decided(1, 3, 0)},
-		"empty, with old reports":                       {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 8}}}, want: decided(9, 3, 0)},
-		"empty, with an absurd report":                  {step: step{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 1<<63 - 1}}}, want: decided(1, 3, 0)},
-		"more are desired":                              {from: steady, step: step{Desired: desiredReplicas(5)}, want: decided(5, 3, 5)},
-		"fewer are desired":                             {from: steady, step: step{Desired: desiredReplicas(1)}, want: decided(5, 3, 1)},
-		"wait for reports":                              {from: growing, step: step{Desired: desiredReplicas(5)}},
-		"one has not reported":                          {from: growing, step: step{Desired: desiredReplicas(5), Reports: missing}},
-		"one has restarted":                             {from: growing, step: step{Desired: desiredReplicas(5), Reports: withdrawn}},
-		"reports of another generation":                 {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Generation = 4 }), 5)}},
-		"reports of another target":                     {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Target = 4 }), 5)}},
-		"all hold":                                      {from: growing, step: step{Desired: desiredReplicas(5), Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
-		"leaving replicas need not hold":                {from: with(growing, func(t *topology) { t.Target = 2 }), step: step{Desired: desiredReplicas(2), Reports: holding(with(growing, func(t *topology) { t.Target = 2 }), 2)}, want: with(growing, func(t *topology) { t.Target, t.SwitchAt = 2, noon.Add(switchLead) })},
-		"another target half-way":                       {from: growing, step: step{Desired: desiredReplicas(4), Reports: holding(growing, 5)}, want: decided(6, 3, 4)},
-		"cancelled half-way":                            {from: growing, step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
-		"switch is scheduled":                           {from: scheduled, step: step{Desired: desiredReplicas(5), Reports: holding(scheduled, 5)}},
-		"scheduled switch is not cancelled":             {from: scheduled, step: step{Desired: desiredReplicas(3)}},
-		"time of the switch has come":                   {from: with(scheduled, func(t *topology) { t.SwitchAt = noon }), step: step{Desired: desiredReplicas(5)}, want: grown},
-		"time of the switch is long past":               {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(-time.Hour) }), step: step{Desired: desiredReplicas(3)}, want: grown},
-		"an absurd time is fixed again":                 {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), step: step{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(scheduled, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
-		"stale replica keeps the target":                {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true}},
-		"stale replica starts no transition":            {from: with(steady, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(5), Stale: true}},
-		"stale replica schedules the switch":            {from: with(growing, func(t *topology) { t.Revision = 8 }), step: step{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},
-		"another StatefulSet counts":                    {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
-		"edited by hand":                                {from: with(growing, func(t *topology) { t.Target = 9 }), step: step{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
-		"one by one":                                    {from: steady, step: step{Desired: withDesired(desiredReplicas(5), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 4)},
-		"one by one, complete":                          {from: steady, step: step{Desired: withDesired(desiredReplicas(3), func(w *desiredState) { w.OrderedReady = true })}},
-		"one by one, down":                              {from: steady, step: step{Desired: withDesired(desiredReplicas(1), func(w *desiredState) { w.OrderedReady = true })}, want: decided(5, 3, 1)},
-		"uncoordinated until now":                       {from: with(steady, func(t *topology) { t.Revision = 6 }), step: step{Desired: desiredReplicas(5), Uncoordinated: true}, want: decided(5, 5, 0)},
-		"uncoordinated, but the topology is up to date": {from: growing, step: step{Desired: desiredReplicas(5), Uncoordinated: true}},
+		"nothing changes":                               {from: steady, in: nextInput{Desired: desiredReplicas(3)}},
+		"empty":                                         {in: nextInput{Desired: desiredReplicas(3)}, want: decided(1, 3, 0)},
+		"empty, with old reports":                       {in: nextInput{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 8}}}, want: decided(9, 3, 0)},
+		"empty, with an absurd report":                  {in: nextInput{Desired: desiredReplicas(3), Reports: map[int]replicaReport{9: {Generation: 1<<63 - 1}}}, want: decided(1, 3, 0)},
+		"more are desired":                              {from: steady, in: nextInput{Desired: desiredReplicas(5)}, want: decided(5, 3, 5)},
+		"fewer are desired":                             {from: steady, in: nextInput{Desired: desiredReplicas(1)}, want: decided(5, 3, 1)},
+		"wait for reports":                              {from: growing, in: nextInput{Desired: desiredReplicas(5)}},
+		"one has not reported":                          {from: growing, in: nextInput{Desired: desiredReplicas(5), Reports: missing}},
+		"one has restarted":                             {from: growing, in: nextInput{Desired: desiredReplicas(5), Reports: withdrawn}},
+		"reports of another generation":                 {from: growing, in: nextInput{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Generation = 4 }), 5)}},
+		"reports of another target":                     {from: growing, in: nextInput{Desired: desiredReplicas(5), Reports: holding(with(growing, func(t *topology) { t.Target = 4 }), 5)}},
+		"all hold":                                      {from: growing, in: nextInput{Desired: desiredReplicas(5), Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
+		"leaving replicas need not hold":                {from: with(growing, func(t *topology) { t.Target = 2 }), in: nextInput{Desired: desiredReplicas(2), Reports: holding(with(growing, func(t *topology) { t.Target = 2 }), 2)}, want: with(growing, func(t *topology) { t.Target, t.SwitchAt = 2, noon.Add(switchLead) })},
+		"another target half-way":                       {from: growing, in: nextInput{Desired: desiredReplicas(4), Reports: holding(growing, 5)}, want: decided(6, 3, 4)},
+		"cancelled half-way":                            {from: growing, in: nextInput{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"switch is scheduled":                           {from: scheduled, in: nextInput{Desired: desiredReplicas(5), Reports: holding(scheduled, 5)}},
+		"scheduled switch is not cancelled":             {from: scheduled, in: nextInput{Desired: desiredReplicas(3)}},
+		"time of the switch has come":                   {from: with(scheduled, func(t *topology) { t.SwitchAt = noon }), in: nextInput{Desired: desiredReplicas(5)}, want: grown},
+		"time of the switch is long past":               {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(-time.Hour) }), in: nextInput{Desired: desiredReplicas(3)}, want: grown},
+		"an absurd time is fixed again":                 {from: with(scheduled, func(t *topology) { t.SwitchAt = noon.Add(time.Hour) }), in: nextInput{Desired: desiredReplicas(5), SwitchOverdue: true, Reports: holding(scheduled, 5)}, want: with(growing, func(t *topology) { t.SwitchAt = noon.Add(switchLead) })},
+		"stale replica keeps the target":                {from: with(growing, func(t *topology) { t.Revision = 8 }), in: nextInput{Desired: desiredReplicas(3), Stale: true}},
+		"stale replica starts no transition":            {from: with(steady, func(t *topology) { t.Revision = 8 }), in: nextInput{Desired: desiredReplicas(5), Stale: true}},
+		"stale replica schedules the switch":            {from: with(growing, func(t *topology) { t.Revision = 8 }), in: nextInput{Desired: desiredReplicas(3), Stale: true, Reports: holding(growing, 5)}, want: with(growing, func(t *topology) { t.Revision, t.SwitchAt = 8, noon.Add(switchLead) })},
+		"another StatefulSet counts":                    {from: with(growing, func(t *topology) { t.Set, t.Revision = "old", 99 }), in: nextInput{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"edited by hand":                                {from: with(growing, func(t *topology) { t.Target = 9 }), in: nextInput{Desired: desiredReplicas(3)}, want: decided(6, 3, 0)},
+		"one by one":                                    {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(5), func(d *desiredState) { d.OrderedReady = true })}, want: decided(5, 3, 4)},
+		"one by one, complete":                          {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(3), func(d *desiredState) { d.OrderedReady = true })}},
+		"one by one, down":                              {from: steady, in: nextInput{Desired: withDesired(desiredReplicas(1), func(d *desiredState) { d.OrderedReady = true })}, want: decided(5, 3, 1)},
+		"uncoordinated until now":                       {from: with(steady, func(t *topology) { t.Revision = 6 }), in: nextInput{Desired: desiredReplicas(5), Uncoordinated: true}, want: decided(5, 5, 0)},
+		"uncoordinated, but the topology is up to date": {from: growing, in: nextInput{Desired: desiredReplicas(5), Uncoordinated: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.step.Now = noon
-			got, ok := c.from.next(c.step)
+			c.in.Now = noon
+			got, ok := c.from.next(c.in)
 			if !ok {
 				got = topology{}
 			}
@@ -96,9 +96,9 @@ func TestNextTopology(t *testing.T) {
 	}
 }
 
-func withDesired(w desiredState, change func(*desiredState)) desiredState {
-	change(&w)
-	return w
+func withDesired(d desiredState, change func(*desiredState)) desiredState {
+	change(&d)
+	return d
 }
 
 func TestGenerationsHaveALimit(t *testing.T) {
@@ -162,8 +162,8 @@ func TestPlanFollowsTheTopology(t *testing.T) {
 		}
 	}
 	newcomer := growing.plan(4, noon)
-	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.NextOwn) == 0 {
-		t.Errorf("new replica: got own shard %v and next %v, want nothing and something", s.Own, s.NextOwn)
+	if s := newcomer.Shards(); len(s.Own) != 0 || len(s.TargetOwn) == 0 {
+		t.Errorf("new replica: got own shard %v and target %v, want nothing and something", s.Own, s.TargetOwn)
 	}
 }
 
@@ -184,7 +184,7 @@ func FuzzTopology(f *testing.F) {
 			parsed = topology{}
 		}
 		reports := parseReports(map[string]string{"replica-0": report, "replica-1": report, "replica-2": report})
-		next, ok := parsed.next(step{Desired: desiredReplicas(3), Reports: reports, Now: noon})
+		next, ok := parsed.next(nextInput{Desired: desiredReplicas(3), Reports: reports, Now: noon})
 		if !ok {
 			return
 		}

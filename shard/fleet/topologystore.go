@@ -35,9 +35,9 @@ type stored struct {
 }
 
 // read returns what is known about the object.
-func (b topologyStore) read() stored {
-	now := b.State()
-	object := now.Objects[b.Name]
+func (ts topologyStore) read() stored {
+	now := ts.State()
+	object := now.Objects[ts.Name]
 	s := stored{known: now.Objects != nil, rewinds: now.Rewinds}
 	switch {
 	case denied(now), object == nil && !now.DeniedSince.IsZero():
@@ -60,13 +60,13 @@ func denied[T objects.Object](now objects.State[T]) bool {
 
 // refresh reads the object without the watch, which may have failed unnoticed. The watch reports
 // errors.
-func (b topologyStore) refresh(ctx context.Context) error {
-	_ = b.Send(ctx, b.Name, func(ctx context.Context) (*corev1.ConfigMap, error) { return b.API.Get(ctx, b.Name) })
+func (ts topologyStore) refresh(ctx context.Context) error {
+	_ = ts.Send(ctx, ts.Name, func(ctx context.Context) (*corev1.ConfigMap, error) { return ts.API.Get(ctx, ts.Name) })
 	return errNotWritten
 }
 
 // propose writes the topology in a format, unless the object has changed since it was read.
-func (b topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t topology, format int) error {
+func (ts topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t topology, format int) error {
 	next := read.DeepCopy()
 	next.Data = maps.Clone(read.Data)
 	if next.Data == nil {
@@ -78,15 +78,15 @@ func (b topologyStore) propose(ctx context.Context, read *corev1.ConfigMap, t to
 			delete(next.Data, reportKey(number)) // this replica has left
 		}
 	}
-	return b.Send(ctx, b.Name, func(ctx context.Context) (*corev1.ConfigMap, error) { return b.API.Update(ctx, next) })
+	return ts.Send(ctx, ts.Name, func(ctx context.Context) (*corev1.ConfigMap, error) { return ts.API.Update(ctx, next) })
 }
 
 // probe finds out whether the object may be written, without changing it.
-func (b topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error {
-	if _, err := b.API.MergePatch(ctx, b.Name, []byte(`{}`)); err != nil {
+func (ts topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error {
+	if _, err := ts.API.MergePatch(ctx, ts.Name, []byte(`{}`)); err != nil {
 		return err
 	}
-	_, err := b.API.Update(ctx, read.DeepCopy())
+	_, err := ts.API.Update(ctx, read.DeepCopy())
 	if apierrors.IsConflict(err) {
 		return nil
 	}
@@ -95,9 +95,9 @@ func (b topologyStore) probe(ctx context.Context, read *corev1.ConfigMap) error 
 
 // report writes this replica's report. Only this replica writes it, so a merge patch needs no
 // resourceVersion.
-func (b topologyStore) report(ctx context.Context, number int, r replicaReport) error {
+func (ts topologyStore) report(ctx context.Context, number int, r replicaReport) error {
 	patch := []byte(`{"data":{` + strconv.Quote(reportKey(number)) + `:` + strconv.Quote(r.String()) + `}}`)
-	return b.Send(ctx, b.Name, func(ctx context.Context) (*corev1.ConfigMap, error) {
-		return b.API.MergePatch(ctx, b.Name, patch)
+	return ts.Send(ctx, ts.Name, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return ts.API.MergePatch(ctx, ts.Name, patch)
 	})
 }

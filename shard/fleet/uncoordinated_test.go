@@ -61,17 +61,17 @@ func TestReplicaIsUncoordinatedWithoutTheConfigMap(t *testing.T) {
 func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 	growing := topology{Generation: 4, Active: 2, Target: 3, Set: "u", Revision: 7}
 	pl := planner{incarnation: "x"}
-	snap := snapshot{desired: desiredReplicas(3), known: true, usable: true, contents: parseContents(map[string]string{topologyKey: growing.String()}), now: noon}
+	obs := observation{desired: desiredReplicas(3), known: true, usable: true, contents: parseContents(map[string]string{topologyKey: growing.String()}), now: noon}
 	at := func(after time.Duration, want shard.Plan) {
 		t.Helper()
-		snap.now = noon.Add(after)
-		if pl.update(snap); pl.plan != want {
+		obs.now = noon.Add(after)
+		if pl.update(obs); pl.plan != want {
 			t.Errorf("after %s: plan %+v, want %+v", after, pl.plan, want)
 		}
 	}
 	last, uncoordinated := shard.Plan{Active: 2, Target: 3}, shard.Plan{Active: 3, Target: 3}
 	at(0, last)
-	snap.usable, snap.contents = false, contents{}
+	obs.usable, obs.contents = false, contents{}
 	at(time.Second, last)
 	at(topologyGrace, last)
 	at(time.Second+topologyGrace, uncoordinated)
@@ -79,21 +79,21 @@ func TestLastTopologyIsFollowedForAGracePeriod(t *testing.T) {
 		t.Error("still coordinated although the ConfigMap stays missing")
 	}
 	pl = planner{incarnation: "y"}
-	snap.absent = true
+	obs.absent = true
 	at(2*time.Minute, shard.Plan{}) // others may follow a topology
 	at(2*time.Minute+initialWait-1, shard.Plan{})
 	at(2*time.Minute+initialWait, uncoordinated)
 	pl = planner{incarnation: "z"}
-	snap.absent = false // RBAC denies reading the ConfigMap
+	obs.absent = false // RBAC denies reading the ConfigMap
 	at(3*time.Minute, uncoordinated)
-	pl, snap.usable, snap.contents = planner{incarnation: "a"}, true, parseContents(nil)
+	pl, obs.usable, obs.contents = planner{incarnation: "a"}, true, parseContents(nil)
 	at(4*time.Minute, uncoordinated) // the ConfigMap is empty, as installed
-	pl, snap.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
+	pl, obs.contents = planner{incarnation: "b"}, parseContents(map[string]string{topologyKey: "garbled"})
 	at(5*time.Minute, shard.Plan{}) // others will restore the topology
 	at(5*time.Minute+restoreGrace, uncoordinated)
-	pl, snap.contents, snap.usable, snap.absent = planner{incarnation: "c"}, parseContents(nil), false, true
+	pl, obs.contents, obs.usable, obs.absent = planner{incarnation: "c"}, parseContents(nil), false, true
 	at(6*time.Minute, shard.Plan{})
-	snap.usable, snap.absent = true, false
+	obs.usable, obs.absent = true, false
 	at(6*time.Minute+time.Second, shard.Plan{}) // the ConfigMap exists again, empty: others will restore it
 	at(6*time.Minute+time.Second+restoreGrace, uncoordinated)
 }
@@ -156,7 +156,7 @@ func TestImmutableConfigMapIsLoggedOnce(t *testing.T) {
 					}
 					now, err := f.client.Tracker().Get(configMaps, namespace, "fleet-topology")
 					if err != nil || !changes || now.(*corev1.ConfigMap).Immutable == nil {
-						return false, nil, nil
+						return false, nil, nil //nolint:nilerr // the tracker itself answers then
 					}
 					return true, nil, apierrors.NewInvalid(schema.GroupKind{Kind: "ConfigMap"}, "fleet-topology", nil)
 				})

@@ -37,9 +37,9 @@ func example() Status {
 			StatefulSet: "statefleet", Topology: "statefleet-topology",
 			LastContact: fleet.LastContact{StatefulSet: noon.Add(-6 * time.Second), Topology: noon.Add(-9 * time.Second)},
 			Replicas: []fleet.Replica{
-				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", Address: "10.0.0.1", ServedBy: new(0), Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, Next: shard.Ranges{{Start: 0, End: 1 << 62}}},
-				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Reason: "CrashLoopBackOff", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, Next: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
-				{Ordinal: 2, Pod: "statefleet-2", State: "absent", Next: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
+				{Ordinal: 0, Self: true, Pod: "statefleet-0", State: "ready", Address: "10.0.0.1", ServedBy: new(0), Holds: true, Own: shard.Ranges{{Start: 0, End: 1 << 63}}, TargetOwn: shard.Ranges{{Start: 0, End: 1 << 62}}},
+				{Ordinal: 1, Pod: "statefleet-1", State: "not ready", Reason: "CrashLoopBackOff", Address: "fd00::2", ServedBy: new(0), Own: shard.Ranges{{Start: 1 << 63}}, TargetOwn: shard.Ranges{{Start: 1 << 63, End: 3 << 62}}},
+				{Ordinal: 2, Pod: "statefleet-2", State: "absent", TargetOwn: shard.Ranges{{Start: 1 << 62, End: 1 << 63}, {Start: 3 << 62}}},
 			},
 		}, FollowsStatefulSet: true, StandbyRequested: true},
 		Replica: replica.Overview{
