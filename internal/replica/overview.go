@@ -62,7 +62,7 @@ func (r *Replica) Overview() Overview {
 	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden && k.exempt})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden.Load() && k.exempt})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()
