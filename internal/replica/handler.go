@@ -88,6 +88,7 @@ func (h *handler) render(o watch.Object, id store.ID) (ok bool) {
 	h.lines.Limit = int(k.limits.text())
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &h.lines); err != nil {
 		k.store.Delete(id)
+		k.failedObjects.Add(1)
 		k.logRenderError(o, err)
 		return false
 	}
@@ -137,8 +138,8 @@ func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
 func (h *handler) noteRejected(o watch.Object) {
 	k := h.kind
 	h.completeAt, h.rejectedSinceList = 0, true // from now on, an object may exist that is not stored
-	if k.firstTime("limit") {
-		k.logger.Warn("an object is left out because a limit is reached; further ones are only counted",
+	if k.firstTimeIn(string(o.Namespace), "limit") {
+		k.logger.Warn("an object is left out because a limit is reached; further ones of the namespace are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
 	}
 }

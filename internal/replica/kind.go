@@ -19,23 +19,26 @@ import (
 // the Reflectors are started again.
 type kind struct {
 	Kind
-	options      *Options // of the Replica
-	store        *store.Store
-	sharedSeries *sharedSeries // nil if every series identifies its object
-	seriesLimits *seriesLimits // nil if no family has a limit
-	lastRestore  time.Time     // used by restoreSeries only
-	limits       limits
-	room         sync.Mutex     // with limits: held from the admission of an object until it is stored
-	rejected     []atomic.Int64 // by Reflector: see limitReached
-	shares       shares         // of limits.objects; guarded by room
-	evicted      atomic.Bool    // an object was evicted for one of another namespace
-	truncated    truncated
-	counters     *counters
-	logger       *slog.Logger
-	logged       sync.Map // problems; see firstTime
-	scopes       []scope
-	held         func() *shard.Ranges
-	subject      *verify.Subject
+	options          *Options // of the Replica
+	store            *store.Store
+	sharedSeries     *sharedSeries // nil if every series identifies its object
+	seriesLimits     *seriesLimits // nil if no family has a limit
+	lastRestore      time.Time     // used by restoreSeries only
+	limits           limits
+	room             sync.Mutex     // with limits: held from the admission of an object until it is stored
+	rejected         []atomic.Int64 // by Reflector: see limitReached
+	shares           shares         // of limits.objects; guarded by room
+	failedObjects    atomic.Int64   // versions of objects that could not be rendered
+	failedFamilies   atomic.Int64   // families of versions of objects that could not be rendered
+	evicted          atomic.Bool    // an object was evicted for one of another namespace
+	truncated        truncated
+	counters         *counters
+	logger           *slog.Logger
+	logged           sync.Map       // problems; see firstTime
+	loggedNamespaces map[string]int // by problem; see firstTimeIn; guarded by room
+	scopes           []scope
+	held             func() *shard.Ranges
+	subject          *verify.Subject
 
 	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
 	// that is added while others are served, or that the API server refuses at first. exempt is set on
@@ -82,19 +85,23 @@ type kind struct {
 
 func (r *Replica) newKind(spec Kind) *kind {
 	k := &kind{
-		Kind:         spec,
-		options:      &r.options,
-		store:        store.New(families(spec.Renderer), r.budget),
-		sharedSeries: newSharedSeries(spec),
-		seriesLimits: newSeriesLimits(spec.Renderer),
-		limits:       limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:     r.options.Metrics.counters(spec.Name),
-		logger:       r.logger.With("resource", spec.Name),
-		scopes:       r.options.scopes(spec),
-		held:         r.held.Load,
-		names:        newNames(),
+		Kind:             spec,
+		options:          &r.options,
+		store:            store.New(families(spec.Renderer), r.budget),
+		sharedSeries:     newSharedSeries(spec),
+		seriesLimits:     newSeriesLimits(spec.Renderer),
+		limits:           limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:         r.options.Metrics.counters(spec.Name),
+		logger:           r.logger.With("resource", spec.Name),
+		scopes:           r.options.scopes(spec),
+		held:             r.held.Load,
+		names:            newNames(),
+		loggedNamespaces: map[string]int{},
 	}
 	k.hidden.Store(true)
+	for _, f := range spec.Renderer.Families() {
+		k.counters.failedFamilies.WithLabelValues(f.Name) // 0 from now on, so that the first failure is an increase
+	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
 			k.counters.overLimit.WithLabelValues(f.name) // 0 from now on
