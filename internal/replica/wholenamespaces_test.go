@@ -180,6 +180,9 @@ func TestNamespacesShareBucketsAtTheStart(t *testing.T) {
 			}
 			r.Follow(plan(1, 1, 1)) // no shard
 			time.Sleep(time.Second)
+			if !r.isHidden(r.current()[0]) {
+				t.Error("a kind without objects is visible")
+			}
 		}
 	})
 }
