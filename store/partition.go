@@ -1,6 +1,9 @@
 package store
 
-import "math/bits"
+import (
+	"maps"
+	"math/bits"
+)
 
 // Partition is a subset of a store's objects that becomes visible or hidden as a whole. Its number
 // is below 32.
@@ -98,6 +101,7 @@ func (s *Store) Show(source uint32) {
 			s.setGroup(b, group{partition: b.partition})
 		}
 	}
+	maps.DeleteFunc(s.current, func(g group, _ *bucket) bool { return g.hidden && g.source == source })
 }
 
 // EndBulkLoad ends the bulk load. From then on a full bucket is not compressed at once, because new

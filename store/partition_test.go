@@ -67,6 +67,11 @@ func TestHiddenObjectsBecomeVisibleBySource(t *testing.T) {
 	s.Delete(testID(3))
 	s.Show(1)
 	equal(t, "visible", strings.Join(visibleObjects(t, s), " "), "0 1 5")
+	for g := range s.current {
+		if g.hidden && g.source == 1 {
+			t.Error("the store keeps a bucket for hidden objects of a source that was shown")
+		}
+	}
 	beginReshard(s, belowThree, everything)
 	equal(t, "visible before the switch", strings.Join(visibleObjects(t, s), " "), "0 1")
 	s.Sweep(0, time.Now())

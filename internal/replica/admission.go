@@ -17,7 +17,7 @@ const (
 	deleted    outcome = "deleted"    // not newer than the object's deletion
 	superseded outcome = "superseded" // not newer than another object with the same name
 	overLimit  outcome = "over_limit" // a limit is reached
-	failed     outcome = "failed"     // not decodable
+	failed     outcome = "failed"     // cannot be rendered
 )
 
 var outcomes = [...]outcome{changed, unchanged, stale, deleted, superseded, overLimit, failed}

@@ -52,7 +52,7 @@ func (r *Replica) Cardinality(ctx context.Context) (CardinalityReport, error) {
 	families, namespaces := counts{}, counts{}
 	p := throttle{since: c.At}
 	r.mu.Lock()
-	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *kind) bool { return k.hidden })
+	kinds := slices.DeleteFunc(slices.Clone(r.kinds), func(k *kind) bool { return k.hidden.Load() })
 	r.mu.Unlock()
 	for _, k := range kinds {
 		of := Count{Name: k.Name}

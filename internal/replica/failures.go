@@ -14,6 +14,19 @@ func (k *kind) firstTime(problem string) bool {
 	return !known
 }
 
+// maxLoggedNamespaces bounds firstTimeIn.
+const maxLoggedNamespaces = 20
+
+// firstTimeIn is firstTime for a problem of a namespace. Not all namespaces are logged, because there may
+// be many. The caller holds k.room.
+func (k *kind) firstTimeIn(namespace, problem string) bool {
+	if k.loggedNamespaces[problem] == maxLoggedNamespaces || !k.firstTime(problem+" in "+namespace) {
+		return false
+	}
+	k.loggedNamespaces[problem]++
+	return true
+}
+
 // logRenderError logs the first object that is left out because it could not be rendered, and the
 // first one that made the renderer panic.
 func (k *kind) logRenderError(o watch.Object, err error) {
@@ -35,6 +48,7 @@ func (k *kind) logRenderError(o watch.Object, err error) {
 // family.
 func (k *kind) familyFailed(o watch.Object, f resources.Failure) {
 	family := k.Renderer.Families()[f.Family].Name
+	k.failedFamilies.Add(1)
 	k.counters.failedFamilies.WithLabelValues(family).Inc()
 	if k.firstTime("panic of family " + family) {
 		k.logger.Error("a metric family is missing for an object because it panicked; this is a bug; further objects are only counted",

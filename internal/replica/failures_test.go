@@ -46,6 +46,9 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		o.Kinds = []Kind{{Name: "things", Renderer: panickingRenderer{}}}
 	})
+	if n := r.value("statefleet_family_failures_total", "family", "broken"); n != 0 {
+		t.Errorf("statefleet_family_failures_total begins with %v, want 0", n)
+	}
 	h := &handler{kind: r.current()[0]}
 	for i, name := range []string{"a", "b", "all", "all"} {
 		meta := wire.Meta{UID: []byte(uid(i)), Namespace: []byte("ns"), Name: []byte(name)}
@@ -65,5 +68,8 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 	}
 	if n := r.value("statefleet_updates_total", "result", "failed"); n != 2 {
 		t.Errorf("%v versions are counted as failed, want 2", n)
+	}
+	if k := r.Overview().Kinds[0]; k.FailedObjects != 2 || k.FailedFamilies != 2 {
+		t.Errorf("the overview has %d failed objects and %d failed families, want 2 and 2", k.FailedObjects, k.FailedFamilies)
 	}
 }

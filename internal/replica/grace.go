@@ -58,7 +58,7 @@ func (r *Replica) exemptOverdue() {
 		k.exempt = true
 		r.mu.Unlock()
 		k.logger.Warn("the custom resource was not listed within the grace period; readiness and changes of shard no longer wait for it",
-			"grace_period", r.options.CustomGrace, "visible", !k.hidden, "err", k.lastError(k.status().Phase))
+			"grace_period", r.options.CustomGrace, "visible", !k.hidden.Load(), "err", k.lastError(k.status().Phase))
 	}
 }
 
@@ -66,20 +66,49 @@ func (r *Replica) exemptOverdue() {
 // ones. A kind that is refused counts as complete, and stays hidden. Before the replica is ready, a
 // kind that was complete may be incomplete again, and is hidden then. While everything is held, an
 // incomplete kind is only being listed again. It stays visible, for the replica may become ready soon.
-func (r *Replica) showComplete() {
+// showComplete returns false if readiness must wait for a kind that is hidden.
+func (r *Replica) showComplete() (all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	all = true
 	for _, k := range r.kinds {
-		k.hidden = k.hidden || !r.ready && !r.holdsAll()
-		if !k.hidden && !k.exempt || !k.complete() {
-			continue
+		if !r.ready && !r.holdsAll() {
+			k.hidden.Store(true)
 		}
-		k.exempt = false
-		if k.hidden && k.status().Synced {
-			k.hidden = false
-			k.store.EndBulkLoad()
+		switch {
+		case !k.hidden.Load() && !k.exempt:
+		case !k.complete(), k.hidden.Load() && k.status().Synced && !k.show():
+			all = all && k.exempt
+		default:
+			k.exempt = false
 		}
 	}
+	return all
+}
+
+// show makes a hidden kind visible, unless it is incomplete again. The caller holds the Replica's mutex,
+// so that no scrape sees the kind meanwhile.
+//
+// The Reflector of a namespace that was refused may have begun to list it since the caller has asked.
+// While hidden was set, its handler has not hidden the objects. It leaves the phase of a refusal before
+// it puts the first one, and so complete, which is called after hidden was cleared, returns false. A list
+// that begins later puts its objects into buckets that Show makes visible. A list that breaks off with
+// another refusal leaves nothing; see unconfirmed.
+func (k *kind) show() (ok bool) {
+	k.hidden.Store(false)
+	if !k.complete() {
+		k.hidden.Store(true)
+		return false
+	}
+	k.store.EndBulkLoad()
+	return true
+}
+
+// hide hides a kind.
+func (r *Replica) hide(k *kind) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k.hidden.Store(true)
 }
 
 // pollInterval returns how often the loop must poll the kinds; 0 if none is incomplete.
@@ -94,10 +123,11 @@ func (r *Replica) pollInterval() time.Duration {
 	defer r.mu.Unlock()
 	interval := time.Duration(0)
 	for _, k := range r.kinds {
-		if k.hidden && !k.refused() && !k.overdue() {
+		hidden := k.hidden.Load()
+		if hidden && !k.refused() && !k.overdue() {
 			return syncPoll
 		}
-		if k.hidden || k.exempt {
+		if hidden || k.exempt {
 			interval = overduePoll
 		}
 	}

@@ -63,7 +63,7 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	}
 	k.recordOmitted(o, v.ID, &h.lines)
 	result := unchanged
-	stored := store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source, Hidden: h.unlisted(o.Namespace)}
+	stored := store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source, Hidden: h.hides(o.Namespace)}
 	if k.putLines(o, stored, &h.lines) {
 		result = changed
 	}
@@ -88,6 +88,7 @@ func (h *handler) render(o watch.Object, id store.ID) (ok bool) {
 	h.lines.Limit = int(k.limits.text())
 	if err := k.Renderer.Render(o.Encoding, o.Raw, &h.lines); err != nil {
 		k.store.Delete(id)
+		k.failedObjects.Add(1)
 		k.logRenderError(o, err)
 		return false
 	}
@@ -137,8 +138,8 @@ func (h *handler) reject(o watch.Object, id store.ID, textBytes int64) {
 func (h *handler) noteRejected(o watch.Object) {
 	k := h.kind
 	h.completeAt, h.rejectedSinceList = 0, true // from now on, an object may exist that is not stored
-	if k.firstTime("limit") {
-		k.logger.Warn("an object is left out because a limit is reached; further ones are only counted",
+	if k.firstTimeIn(string(o.Namespace), "limit") {
+		k.logger.Warn("an object is left out because a limit is reached; further ones of the namespace are only counted",
 			"namespace", string(o.Namespace), "name", string(o.Name))
 	}
 }
@@ -191,15 +192,21 @@ func (h *handler) completedAt(version uint64) {
 		k.listed[h.source] = h.namespaces
 		k.store.Show(h.source)
 	}
-	if k.resume != nil {
-		k.resume[h.source].confirmed = true
-	}
+	k.unconfirmed[h.source] = false
 }
 
-// unlisted reports whether the handler is restricted to namespaces, and no list that includes this one
-// was complete.
-func (h *handler) unlisted(namespace []byte) bool {
-	return h.namespaces != nil && !h.kind.listed[h.source][string(namespace)]
+// hides reports whether a new object of a namespace is hidden until Show: the handler is restricted to
+// namespaces, and no list that includes this one was complete. While the whole kind is hidden, its
+// objects are not hidden one by one, since every hidden namespace has a bucket of its own. See kind.show.
+func (h *handler) hides(namespace []byte) bool {
+	k := h.kind
+	if h.namespaces == nil || k.listed[h.source][string(namespace)] {
+		return false
+	}
+	if k.listed[h.source] == nil {
+		k.unconfirmed[h.source] = true
+	}
+	return !k.hidden.Load()
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {

@@ -19,35 +19,47 @@ import (
 // the Reflectors are started again.
 type kind struct {
 	Kind
-	options      *Options // of the Replica
-	store        *store.Store
-	sharedSeries *sharedSeries // nil if every series identifies its object
-	seriesLimits *seriesLimits // nil if no family has a limit
-	lastRestore  time.Time     // used by restoreSeries only
-	limits       limits
-	room         sync.Mutex     // with limits: held from the admission of an object until it is stored
-	rejected     []atomic.Int64 // by Reflector: see limitReached
-	shares       shares         // of limits.objects; guarded by room
-	evicted      atomic.Bool    // an object was evicted for one of another namespace
-	truncated    truncated
-	counters     *counters
-	logger       *slog.Logger
-	logged       sync.Map // problems; see firstTime
-	scopes       []scope
-	held         func() *shard.Ranges
-	subject      *verify.Subject
+	options          *Options // of the Replica
+	store            *store.Store
+	sharedSeries     *sharedSeries // nil if every series identifies its object
+	seriesLimits     *seriesLimits // nil if no family has a limit
+	lastRestore      time.Time     // used by restoreSeries only
+	limits           limits
+	room             sync.Mutex     // with limits: held from the admission of an object until it is stored
+	rejected         []atomic.Int64 // by Reflector: see limitReached
+	shares           shares         // of limits.objects; guarded by room
+	failedObjects    atomic.Int64   // versions of objects that could not be rendered
+	failedFamilies   atomic.Int64   // families of versions of objects that could not be rendered
+	evicted          atomic.Bool    // an object was evicted for one of another namespace
+	truncated        truncated
+	counters         *counters
+	logger           *slog.Logger
+	logged           sync.Map       // problems; see firstTime
+	loggedNamespaces map[string]int // by problem; see firstTimeIn; guarded by room
+	scopes           []scope
+	held             func() *shard.Ranges
+	subject          *verify.Subject
 
 	// hidden is set until a list of the kind was complete, so that a scrape sees whole kinds: also one
 	// that is added while others are served, or that the API server refuses at first. exempt is set on
 	// a kind that readiness and changes of shard do not wait for: one that was added while others are
-	// served, or that is overdue. Only the Replica's loop changes them, under the Replica's mutex.
-	hidden, exempt bool
+	// served, or that is overdue. Only the Replica's loop changes them, under the Replica's mutex. The
+	// handlers read hidden without it; see show.
+	hidden atomic.Bool
+	exempt bool
 
 	// listed has for each Reflector the namespaces of its last complete list, if it is restricted to
-	// namespaces. New objects of other namespaces are hidden until the next one, so that a scrape sees
-	// whole namespaces: also one that is selected later, or that the API server refuses at first. The
-	// Replica's loop clears it while no Reflector runs; a Reflector sets its own element.
+	// namespaces. While the kind is visible, new objects of other namespaces are hidden until the next one,
+	// so that a scrape sees whole namespaces: also one that is selected later, or that the API server
+	// refuses at first. The Replica's loop clears it while no Reflector runs; a Reflector sets its own
+	// element.
 	listed []map[string]bool
+
+	// unconfirmed says for each Reflector whether the store has objects of it that no complete list
+	// includes: of a namespace's first list while it is read, or of an earlier process. They are dropped if
+	// the API server refuses the resource, because nothing waits for it then. The Replica's loop sets it while
+	// no Reflector runs; a Reflector changes its own element.
+	unconfirmed []bool
 
 	names      names
 	tombstones tombstones
@@ -56,10 +68,10 @@ type kind struct {
 	// the Reflectors next forgets the stored versions and the tombstones.
 	versionsReset atomic.Bool
 
-	// resume says for each source how to continue with the objects of an earlier process. It is nil
-	// unless such objects were loaded. The Replica's loop uses it while no Reflector runs; a Reflector
-	// sets confirmed of its source.
-	resume []resumption
+	// resume has for each Reflector the version at which the objects of an earlier process were complete;
+	// "" if everything has to be listed. It is nil unless such objects were loaded. The Replica's loop uses
+	// it while no Reflector runs.
+	resume []string
 
 	mu               sync.Mutex
 	reflectors       []*watch.Reflector
@@ -73,25 +85,30 @@ type kind struct {
 
 func (r *Replica) newKind(spec Kind) *kind {
 	k := &kind{
-		Kind:         spec,
-		options:      &r.options,
-		store:        store.New(families(spec.Renderer), r.budget),
-		sharedSeries: newSharedSeries(spec),
-		seriesLimits: newSeriesLimits(spec.Renderer),
-		limits:       limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
-		counters:     r.options.Metrics.counters(spec.Name),
-		logger:       r.logger.With("resource", spec.Name),
-		scopes:       r.options.scopes(spec),
-		held:         r.held.Load,
-		hidden:       true,
-		names:        newNames(),
+		Kind:             spec,
+		options:          &r.options,
+		store:            store.New(families(spec.Renderer), r.budget),
+		sharedSeries:     newSharedSeries(spec),
+		seriesLimits:     newSeriesLimits(spec.Renderer),
+		limits:           limits{objects: r.options.ObjectLimit, bytes: r.options.ByteLimit, object: r.options.ObjectBytes},
+		counters:         r.options.Metrics.counters(spec.Name),
+		logger:           r.logger.With("resource", spec.Name),
+		scopes:           r.options.scopes(spec),
+		held:             r.held.Load,
+		names:            newNames(),
+		loggedNamespaces: map[string]int{},
+	}
+	k.hidden.Store(true)
+	for _, f := range spec.Renderer.Families() {
+		k.counters.failedFamilies.WithLabelValues(f.Name) // 0 from now on, so that the first failure is an increase
 	}
 	if k.seriesLimits != nil {
 		for _, f := range k.seriesLimits.families {
 			k.counters.overLimit.WithLabelValues(f.name) // 0 from now on
 		}
 	}
-	k.rejected, k.listed = make([]atomic.Int64, len(k.scopes)), make([]map[string]bool, len(k.scopes))
+	n := len(k.scopes)
+	k.rejected, k.listed, k.unconfirmed = make([]atomic.Int64, n), make([]map[string]bool, n), make([]bool, n)
 	k.subject = r.newSubject(k)
 	return k
 }
@@ -116,7 +133,8 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	}
 	if len(*r.held.Load()) == 0 {
 		r.startWaiting(k, time.Time{})
-		clear(k.listed) // no object is held
+		r.hide(k) // no object is held
+		clear(k.listed)
 		return
 	}
 	r.startWaiting(k, time.Now())
@@ -137,9 +155,7 @@ func (r *Replica) startReflectors(ctx context.Context, k *kind, allowStale bool)
 	defer k.mu.Unlock()
 	k.reflectors, k.pendingAdditions, k.cancel, k.running = reflectors, 0, cancel, running
 	k.namespaces = namespaces
-	for source := range k.resume {
-		k.resume[source].version = "" // Reflectors that are started again list everything
-	}
+	clear(k.resume) // Reflectors that are started again list everything
 	k.spawn = func(work func(ctx context.Context)) { running.Go(func() { work(ctx) }) }
 	k.spawn(func(ctx context.Context) { r.options.Verifier.Run(ctx, k.subject) })
 }
@@ -175,6 +191,7 @@ func (r *Replica) newReflector(k *kind, source int, selected map[string]bool, al
 		Backoff:        r.options.Backoff,
 		Handler:        h,
 		Resume:         h.resume(),
+		Discard:        h.discard,
 		Metrics:        r.options.Metrics.watch,
 		Logger:         r.logger,
 	})

@@ -64,9 +64,9 @@ func (l *loadedKind) install() {
 	if k.sharedSeries != nil {
 		k.sharedSeries.restore(store.RestoreHashKey(l.SharedKey), l.owned, l.leftOut)
 	}
-	k.resume = make([]resumption, len(l.Versions))
-	for source, version := range l.Versions {
-		k.resume[source].version = version
+	k.resume = l.Versions
+	for source := range k.unconfirmed {
+		k.unconfirmed[source] = true
 	}
 }
 
@@ -247,25 +247,25 @@ func (d *decoder) names() map[uint64]store.ID {
 	return names
 }
 
-// resumption is how a Reflector continues with the objects of an earlier process.
-type resumption struct {
-	version   string // at which they were complete; "" if everything has to be listed
-	confirmed bool   // a Reflector has listed them or has caught up, so they are like any others
-}
-
-// resume returns how the Reflector of the handler continues with the objects of an earlier process;
-// nil if none were loaded, or if they are confirmed. Confirmed objects stay when the API server
-// refuses the resource later.
+// resume returns how the Reflector of the handler continues with the objects of an earlier process; nil
+// if everything has to be listed.
 func (h *handler) resume() *watch.Resume {
 	k := h.kind
-	if k.resume == nil || k.resume[h.source].confirmed {
+	if k.resume == nil || k.resume[h.source] == "" {
 		return nil
 	}
 	return &watch.Resume{
-		Version:  k.resume[h.source].version,
+		Version:  k.resume[h.source],
 		CaughtUp: func(version string) { h.completedAt(watch.ParseVersion(version)) },
-		Discard: func() {
-			k.store.Retain(h.source, 0, func(func(store.ID) bool) {})
-		},
+	}
+}
+
+// discard drops the objects of the handler's Reflector that no complete list includes. Others stay when
+// the API server refuses the resource.
+func (h *handler) discard() {
+	k := h.kind
+	if k.unconfirmed[h.source] {
+		k.unconfirmed[h.source] = false
+		k.store.Retain(h.source, 0, func(func(store.ID) bool) {})
 	}
 }

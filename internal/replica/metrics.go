@@ -38,7 +38,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		sharding:       sharding.New(watchMetrics.Mismatches),
 		collector:      newCollector(),
 		verify:         verify.NewMetrics(r),
-		updates:        counter("statefleet_updates_total", "Number of versions of owned objects received, by result: changed or unchanged (stored; whether the text differs from that of the version before), stale (not newer than the stored version), deleted (not newer than the deletion of the object), superseded (not newer than another object with the same name), over_limit (left out because a limit is reached) or failed (left out because it cannot be decoded).", "result"),
+		updates:        counter("statefleet_updates_total", "Number of versions of owned objects received, by result: changed or unchanged (stored; whether the text differs from that of the version before), stale (not newer than the stored version), deleted (not newer than the deletion of the object), superseded (not newer than another object with the same name), over_limit (left out because a limit is reached) or failed (left out because it cannot be rendered).", "result"),
 		skippedSamples: counter("statefleet_samples_skipped_total", "Number of samples left out because an object named a series twice or an entry without its source."),
 		pruned:         counter("statefleet_objects_pruned_total", "Number of objects removed because a complete list no longer had them: their deletion was missed, or the shard changed."),
 		failedFamilies: counter("statefleet_family_failures_total", "Number of times a metric family could not be rendered for an object, whose other families are there.", "family"),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +85,117 @@ func TestNamespaceThatIsRefusedAtFirstBecomesVisibleAtOnce(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		r.wantPods("after the first page of another list", 200, 30)
 	})
+}
+
+// TestNamespaceThatIsPermittedBeforeItsKindIsVisible covers a namespace that the API server forbids at the
+// start and whose list is being read when the other namespaces of the kind are complete. Its objects are
+// not hidden one by one then, so the kind waits for them.
+func TestNamespaceThatIsPermittedBeforeItsKindIsVisible(t *testing.T) {
+	for name, c := range map[string]struct {
+		refused bool // the rest of the list
+		visible int
+	}{
+		"list is complete":  {false, podCount},
+		"list is cut short": {true, podCount * 2 / 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faketime.Test(t, func(t *testing.T) {
+				network := newPipes()
+				w := populatedWorldOn(t, network)
+				firstPage, others, rest := w.firstPage(30), make(chan struct{}), make(chan struct{})
+				var permitted, cutShort atomic.Bool
+				w.interceptPods("", func(rw http.ResponseWriter, r *http.Request) bool {
+					q := r.URL.Query()
+					switch {
+					case !strings.HasSuffix(r.URL.Path, "/ns1/pods"):
+						<-others
+						return false
+					case !permitted.Load() || cutShort.Load():
+						return refuse(rw)
+					case q.Get("continue") == "" && !isClosed(rest):
+						return firstPage(rw, r)
+					}
+					<-rest
+					return c.refused && refuse(rw)
+				})
+				r := w.start(func(o *Options) {
+					podsOnly(o)
+					o.Config.Dial = network.dial
+					o.Namespaces = []string{"ns0", "ns1", "ns2"}
+				})
+				r.assign(0, 1)
+				time.Sleep(15 * time.Second)
+				permitted.Store(true)
+				time.Sleep(15 * time.Second)
+				close(others)
+				time.Sleep(time.Second)
+				r.wantPods("after the first page", 0, 230)
+				if r.Ready() == nil {
+					t.Error("ready without a namespace that is being listed")
+				}
+				cutShort.Store(c.refused)
+				close(rest)
+				time.Sleep(30 * time.Second)
+				if err := r.Ready(); err != nil {
+					t.Error(err)
+				}
+				r.wantPods("at the end", c.visible, 0)
+			})
+		})
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestNamespacesShareBucketsAtTheStart checks that namespaces which are listed at the start are not kept
+// apart: each would have a bucket of its own.
+func TestNamespacesShareBucketsAtTheStart(t *testing.T) {
+	faketime.Test(t, func(t *testing.T) {
+		network := newPipes()
+		w := newWorldOn(t, network)
+		var namespaces []string
+		for i := range 40 {
+			namespace := fmt.Sprintf("ns%d", i)
+			w.addPods(namespace, 10*i, 3)
+			namespaces = append(namespaces, namespace)
+		}
+		r := w.start(func(o *Options) {
+			podsOnly(o)
+			o.Config.Dial = network.dial
+			o.Namespaces = namespaces
+		})
+		for _, when := range []string{"at the start", "with a shard again"} {
+			r.assign(0, 1)
+			time.Sleep(time.Second)
+			r.wantPods(when, 120, 0)
+			if n := r.current()[0].store.Stats().Buckets; n != 2 {
+				t.Errorf("%s, 120 pods in %d namespaces take %d buckets, want 2", when, len(namespaces), n)
+			}
+			r.Follow(plan(1, 1, 1)) // no shard
+			time.Sleep(time.Second)
+			if !r.isHidden(r.current()[0]) {
+				t.Error("a kind without objects is visible")
+			}
+		}
+	})
+}
+
+// TestKindThatIsIncompleteAgainStaysHidden covers a namespace that is permitted when its kind is about to
+// become visible.
+func TestKindThatIsIncompleteAgainStaysHidden(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(podsOnly)
+	k := r.current()[0]
+	if r.showComplete() || k.show() || !r.isHidden(k) {
+		t.Error("a kind that is incomplete became visible, or readiness does not wait for it")
+	}
 }
 
 // TestNamespaceThatIsSelectedLaterBecomesVisibleAtOnce covers a namespace whose labels begin to match

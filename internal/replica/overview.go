@@ -40,6 +40,13 @@ type KindOverview struct {
 	Loading bool `json:"loading"`
 	// Truncated is how many objects lack metric families because of Options.ObjectBytes.
 	Truncated int `json:"truncated"`
+	// LimitReached is set while there is no room for another object; see Options.ObjectLimit and
+	// Options.ByteLimit.
+	LimitReached bool `json:"limitReached"`
+	// FailedObjects is how often a version of an object could not be rendered since the kind was added, so
+	// that the object was left out. FailedFamilies is how often a family of an object could not.
+	FailedObjects  int64 `json:"failedObjects"`
+	FailedFamilies int64 `json:"failedFamilies"`
 
 	Objects         int   `json:"objects"`       // served
 	HiddenObjects   int   `json:"hiddenObjects"` // held but not served
@@ -62,7 +69,7 @@ func (r *Replica) Overview() Overview {
 	}
 	r.mu.Lock()
 	for _, k := range r.kinds {
-		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden && k.exempt})
+		o.Kinds = append(o.Kinds, KindOverview{Name: k.Name, Loading: k.hidden.Load() && k.exempt})
 	}
 	kinds := r.kinds
 	r.mu.Unlock()
@@ -81,6 +88,8 @@ func (k *kind) describe(o *KindOverview, stats store.Stats) {
 		o.Error = err.Error()
 	}
 	o.Truncated = k.truncated.count(k.store.Contains)
+	o.LimitReached = k.limitReached(stats)
+	o.FailedObjects, o.FailedFamilies = k.failedObjects.Load(), k.failedFamilies.Load()
 	o.Objects, o.HiddenObjects = stats.Objects, stats.HiddenObjects
 	o.TextBytes, o.RawBytes, o.CompressedBytes = stats.TextBytes, stats.RawBytes, stats.CompressedBytes
 }

@@ -94,8 +94,7 @@ func (r *Replica) reconcile(ctx context.Context, s reshardState) reshardState {
 			s = r.switchVisible(s, visible)
 		case !held.Equal(s.held) || !s.parts.contains(s.shards.List()):
 			s = r.setHeld(ctx, s, held)
-		case !s.synced.Equal(s.held) && len(incomplete(r.current())) == 0:
-			r.showComplete()
+		case !s.synced.Equal(s.held) && len(incomplete(r.current())) == 0 && r.showComplete():
 			s.synced = s.held
 		default:
 			r.publishStatus(s, visible)
@@ -160,7 +159,7 @@ func (r *Replica) publishStatus(s reshardState, visible shard.Ranges) {
 	complete := s.synced.Equal(s.held)
 	if complete {
 		for _, k := range r.current() {
-			if !k.hidden {
+			if !k.hidden.Load() {
 				k.store.EndBulkLoad()
 			}
 		}

@@ -138,8 +138,8 @@ func (k *kind) evict(o watch.Object) {
 	k.evicted.Store(true)
 	k.store.Delete(k.shares.takeNewest(from))
 	k.counters.updates[overLimit].Inc()
-	if k.firstTime("limit") {
-		k.logger.Warn("an object was evicted because --object-limit is reached and its namespace has the most objects; further ones are only counted",
+	if k.firstTimeIn(from, "eviction") {
+		k.logger.Warn("an object was evicted because --object-limit is reached and its namespace has the most objects; further ones of the namespace are only counted",
 			"namespace", from)
 	}
 }

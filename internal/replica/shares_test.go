@@ -1,8 +1,11 @@
 package replica
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,9 +85,11 @@ func TestListsKeepTheSameObjectsAtTheLimit(t *testing.T) {
 func TestNewNamespaceGetsItsShare(t *testing.T) {
 	w := newWorld(t)
 	w.addPods("old", 0, 50)
+	var log bytes.Buffer
 	r := w.start(func(o *Options) {
 		podsOnly(o)
 		o.ObjectLimit = 20
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	r.assign(0, 1)
 	r.waitReady()
@@ -105,6 +110,27 @@ func TestNewNamespaceGetsItsShare(t *testing.T) {
 	eventually(t, "no pods of old", func() bool { return r.byNamespace()["old"] == 0 })
 	w.addPods("new", 1000, 30)
 	eventually(t, "20 pods of new", func() bool { return r.byNamespace()["new"] == 20 })
+	r.stop()
+	for _, line := range []string{`an object is left out .* namespace=old `, `an object is left out .* namespace=new `, `an object was evicted .* namespace=old`} {
+		if n := len(regexp.MustCompile(line).FindAllString(log.String(), -1)); n != 1 {
+			t.Errorf("%d lines of the log match %q, want 1", n, line)
+		}
+	}
+}
+
+func TestNamespacesWithAProblemAreLoggedUpToANumber(t *testing.T) {
+	k := newWorld(t).start(podsOnly).current()[0]
+	logged := 0
+	for i := range 2 * maxLoggedNamespaces {
+		for range 2 {
+			if k.firstTimeIn(fmt.Sprintf("ns%d", i), "limit") {
+				logged++
+			}
+		}
+	}
+	if logged != maxLoggedNamespaces || !k.firstTimeIn("ns0", "eviction") {
+		t.Errorf("%d namespaces are logged, want %d for each problem", logged, maxLoggedNamespaces)
+	}
 }
 
 // TestSharesFollowHeldObjects checks that an object of the namespace with the most objects is evicted,

@@ -30,7 +30,7 @@ func (r *Replica) Snapshot(f store.Format, include func(resource string) bool) (
 func (r *Replica) isHidden(k *kind) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return k.hidden
+	return k.hidden.Load()
 }
 
 // visibleStores returns the stores of the selected kinds that are visible.
@@ -39,7 +39,7 @@ func (r *Replica) visibleStores(include func(resource string) bool) []*store.Sto
 	defer r.mu.Unlock()
 	var stores []*store.Store
 	for _, k := range r.kinds {
-		if !k.hidden && include(k.Name) {
+		if !k.hidden.Load() && include(k.Name) {
 			stores = append(stores, k.store)
 		}
 	}

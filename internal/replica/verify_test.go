@@ -1,7 +1,9 @@
 package replica
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -103,13 +105,18 @@ func TestUnrepairableDifferenceIsRelistedOnce(t *testing.T) {
 		{"metadata":{"name":"good","namespace":"a","uid":"u1","resourceVersion":"5"}},
 		{"metadata":{"name":"bad","namespace":"a","uid":"u2","resourceVersion":"6"},"spec":"garbage"}]}`
 	w.listsPods(list)
-	r := w.startVerified(nil)
+	var log bytes.Buffer
+	r := w.startVerified(func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	eventually(t, "an unrepairable difference", func() bool { return r.checks(checkUnrepairable) > 0 })
 	repairs := r.checks(checkRepaired)
 	before := r.checks(checkUnrepairable)
 	eventually(t, "some more verifications", func() bool { return r.checks(checkUnrepairable) > before+3 })
 	if now := r.checks(checkRepaired); repairs != 1 || now != repairs {
 		t.Errorf("the resource was relisted %v times and then %v times, want once in total", repairs, now-repairs)
+	}
+	r.stop()
+	if n := strings.Count(log.String(), "found the same differences as before"); n != 1 {
+		t.Errorf("the log has the differences that stay %d times, want once", n)
 	}
 }
 

@@ -40,7 +40,13 @@ func (r *Reflector) listPages(ctx context.Context) error {
 	put := func(o Object) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.owns(o) && r.Handler.Put(o) {
+		if !r.owns(o) {
+			return
+		}
+		if len(refs) == 0 {
+			r.status.opened() // before the first object is put: no half of a refused resource is held
+		}
+		if r.Handler.Put(o) {
 			refs = append(refs, newObjectRef(o.Meta))
 		}
 	}

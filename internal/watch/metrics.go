@@ -34,7 +34,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		list:         counter("kube_state_metrics_list_total", "Number of list requests sent to the API server, by result.", "resource", "result"),
 		watch:        counter("kube_state_metrics_watch_total", "Number of watch requests sent to the API server, by result.", "resource", "result"),
-		objects:      counter("statefleet_watch_objects_total", "Number of objects and events read from the API server; ignored ones belong to other shards and are not decoded.", "resource", "shard"),
+		objects:      counter("statefleet_watch_objects_total", "Number of objects and events read from the API server; ignored ones belong to other shards, or to namespaces that --namespaces-selector does not select; they are not decoded.", "resource", "shard"),
 		bytes:        counter("statefleet_watch_received_bytes_total", "Bytes of lists and watches read from the API server, after transport decompression.", "resource"),
 		ignoredBytes: counter("statefleet_watch_ignored_bytes_total", "Bytes of the ignored objects and events, as the API server encodes them.", "resource"),
 		bad:          counter("statefleet_watch_decode_errors_total", "Number of objects and watch frames that could not be read.", "resource"),

@@ -96,6 +96,11 @@ type Options struct {
 	Handler Handler
 	// Resume, unless it is nil, says that the Handler has objects from an earlier process.
 	Resume *Resume
+	// Discard, unless it is nil, is called while no list was complete and no watch has caught up, when the
+	// API server refuses the resource, or its versions have gone back. The Handler must then drop the
+	// objects of Resume, or those of a list that broke off, unless an earlier Reflector has completed them.
+	// Discard is called as the Handler's methods are.
+	Discard func()
 	// Metrics are the self-metrics; Reflectors share one.
 	Metrics *Metrics
 	// Logger gets a line for each change of the Reflector's status.
@@ -158,7 +163,7 @@ func New(o Options) *Reflector {
 	if o.Namespace != "" {
 		r.logger = r.logger.With("namespace", o.Namespace)
 	}
-	if o.Resume != nil && o.Resume.Version != "" {
+	if o.Resume != nil {
 		r.version, r.complete, r.resuming = o.Resume.Version, true, true
 	}
 	return r

@@ -18,18 +18,15 @@ const (
 	maxCatchUps = 3
 )
 
-// Resume says that the Handler already has objects, which an earlier process has received. Its
-// functions are called as the Handler's methods are.
+// Resume says that the Handler already has objects, which an earlier process has received. The Options
+// have a Discard function then.
 type Resume struct {
-	// Version is the version at which the objects were complete; "" if everything has to be listed.
+	// Version is the version at which the objects were complete.
 	Version string
-	// CaughtUp is called when the watch has reached the version that the API server had when Run
-	// began. The Handler has all owned objects as of the given version then, as after Replace.
+	// CaughtUp is called, as the Handler's methods are, when the watch has reached the version that the
+	// API server had when Run began. The Handler has all owned objects as of the given version then, as
+	// after Replace.
 	CaughtUp func(version string)
-	// Discard is called when the objects must not be exposed before they are listed: the API server
-	// refuses the resource, or its versions have gone back. It is not called once the objects are
-	// confirmed by a list, or have caught up.
-	Discard func()
 }
 
 // resume watches from the version of an earlier process until the watch ends. A watch has caught up
@@ -105,20 +102,19 @@ func (r *Reflector) moveTo(version []byte) {
 	r.status.synced(r.logger, "resumed", "from_version", from)
 }
 
-// discard drops the objects of an earlier process, unless a list or a watch has confirmed them.
-// Everything is listed then.
+// discard calls Discard, unless the Reflector was synced. Everything is listed then.
 func (r *Reflector) discard() {
-	if r.Resume == nil || r.Status().Synced {
+	if r.Discard == nil || r.Status().Synced {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.complete, r.version = false, "" // the API server may not have this version
-	r.Resume.Discard()
+	r.Discard()
 }
 
 // recordResult records the outcome of a request in the status, unless this process has ended the
-// request. Objects that are not confirmed are dropped before the status says that the resource is
+// request. Objects that are not complete are dropped before the status says that the resource is
 // refused: nothing waits for it from then on.
 func (r *Reflector) recordResult(verb string, err error) {
 	if errors.Is(err, context.Canceled) {

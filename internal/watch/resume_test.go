@@ -40,12 +40,12 @@ func (w *world) resumeAs(s setup) *resumed {
 			defer r.mu.Unlock()
 			r.caughtUp = append(r.caughtUp, version)
 		},
-		Discard: func() {
-			r.Replace(nil, "")
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.discards++
-		},
+	}
+	r.Discard = func() {
+		r.Replace(nil, "")
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.discards++
 	}
 	r.Reflector = New(r.Options)
 	return r

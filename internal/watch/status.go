@@ -79,8 +79,9 @@ func (s *statusTracker) recordResult(logger *slog.Logger, verb string, err error
 	}
 }
 
-// opened records that the API server has answered a watch. The watch may still fail, so the last
-// logged problem is kept until the watch has ended: it is not logged again if it is the same.
+// opened records that the API server has answered a watch, or has begun to answer a list. Either may
+// still fail, so the last logged problem is kept until it has ended: it is not logged again if it is
+// the same.
 func (s *statusTracker) opened() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -47,9 +47,11 @@ func New(o Options) *Verifier {
 type Subject struct {
 	SubjectOptions
 	counters counters
-	soon     chan struct{}          // makes Run compare at once
-	reset    atomic.Bool            // the versions of another resource were reset since Run compared last
-	repaired map[store.Version]bool // the differences that were confirmed last; belongs to Run
+	soon     chan struct{} // makes Run compare at once
+	reset    atomic.Bool   // the versions of another resource were reset since Run compared last
+	// Run alone uses these. repaired has the differences that were confirmed last.
+	repaired           map[store.Version]bool
+	loggedUnrepairable bool
 }
 
 // SubjectOptions describe the stored objects of a resource, and how it is listed again. Run calls the
@@ -197,10 +199,17 @@ func (v *Verifier) verify(ctx context.Context, s *Subject, othersReset bool) res
 	}
 	s.counters.missing.Add(float64(len(wrong.missing)))
 	s.counters.extra.Add(float64(len(wrong.extra)))
+	missing, extra := len(wrong.missing), len(wrong.extra)
 	if s.unrepairable(wrong) {
+		if !s.loggedUnrepairable {
+			s.loggedUnrepairable = true
+			s.Logger.Warn("consistency check found the same differences as before, although the resource was listed again; they stay",
+				"missing", missing, "extra", extra)
+		}
 		return unrepairable
 	}
-	s.Logger.Warn("consistency check found differences; relisting the resource", "missing", len(wrong.missing), "extra", len(wrong.extra))
+	s.loggedUnrepairable = false
+	s.Logger.Warn("consistency check found differences; relisting the resource", "missing", missing, "extra", extra)
 	return repaired
 }
 

@@ -87,6 +87,15 @@ func (s Status) kindFindings() (all []Finding) {
 		if k.Truncated > 0 {
 			names["truncated"] = append(names["truncated"], fmt.Sprintf("%s (%d)", k.Name, k.Truncated))
 		}
+		if k.LimitReached {
+			names["limit"] = append(names["limit"], k.Name)
+		}
+		if k.FailedObjects > 0 {
+			names["failed objects"] = append(names["failed objects"], fmt.Sprintf("%s (%d)", k.Name, k.FailedObjects))
+		}
+		if k.FailedFamilies > 0 {
+			names["failed families"] = append(names["failed families"], fmt.Sprintf("%s (%d)", k.Name, k.FailedFamilies))
+		}
 		if k.Phase == watch.Synced && !k.LastContact.IsZero() && s.At.Sub(k.LastContact) > maxEventAge {
 			names["quiet"] = append(names["quiet"], k.Name)
 		}
@@ -103,6 +112,9 @@ func (s Status) kindFindings() (all []Finding) {
 		{string(watch.Absent), "The API server does not have %s."},
 		{string(watch.Pending), "Not listed yet: %s."},
 		{"truncated", "Objects exceed --object-bytes-limit and lack metric families: %s."},
+		{"limit", "No room for another object, by --object-limit or --byte-limit: %s."},
+		{"failed objects", "Objects were left out because they could not be rendered; times since the start: %s."},
+		{"failed families", "Objects lack a metric family that could not be rendered; times since the start: %s."},
 		{"quiet", "No event for more than " + formatDuration(maxEventAge) + ": %s."},
 	} {
 		if len(names[p.problem]) > 0 {

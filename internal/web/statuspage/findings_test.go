@@ -47,7 +47,10 @@ func TestFindings(t *testing.T) {
 				s.Replica.Kinds[i].Outage, s.Replica.Kinds[i].LastContact = "https://a:443: connection refused", noon.Add(-time.Hour)
 			}
 		}, Problem, "Cannot reach the API server https://a:443: connection refused (2 kinds)."},
-		"truncated": {func(s *Status) { s.Replica.Kinds[0].Truncated = 2 }, Problem, "lack metric families: jobs (2)."},
+		"truncated":       {func(s *Status) { s.Replica.Kinds[0].Truncated = 2 }, Problem, "lack metric families: jobs (2)."},
+		"limit":           {func(s *Status) { s.Replica.Kinds[0].LimitReached = true }, Problem, "No room for another object, by --object-limit or --byte-limit: jobs."},
+		"failed objects":  {func(s *Status) { s.Replica.Kinds[0].FailedObjects = 2 }, Problem, "could not be rendered; times since the start: jobs (2)."},
+		"failed families": {func(s *Status) { s.Replica.Kinds[0].FailedFamilies = 3 }, Problem, "lack a metric family that could not be rendered; times since the start: jobs (3)."},
 		"late": {func(s *Status) {
 			s.Fleet.Target, s.Fleet.Replicas = 3, append(s.Fleet.Replicas, fleet.Replica{Ordinal: 2})
 		}, Note, "Waiting for replica 2."},
