@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	chart "helm.sh/helm/v4/pkg/chart/v2"
-	"sigs.k8s.io/yaml"
 )
 
 // TestEachOwnValueCounts checks the values that the kube-state-metrics chart does not have: another value must change
@@ -25,11 +24,7 @@ func TestEachOwnValueCounts(t *testing.T) {
 			prometheusRule: {enabled: true}, dashboard: {enabled: true}, verticalPodAutoscaler: {enabled: true}}`,
 		"monitor": `{savedState: {enabled: true}, prometheus: {monitor: {enabled: true}}}`,
 	} {
-		var given map[string]any
-		if err := yaml.UnmarshalStrict([]byte(text), &given); err != nil {
-			t.Fatal(err)
-		}
-		files[name] = given
+		files[name] = parseValues(t, text)
 	}
 	names := slices.SortedFunc(maps.Keys(files), func(a, b string) int { return len(files[b]) - len(files[a]) })
 	before := map[string][]byte{}
@@ -63,13 +58,13 @@ func TestEachOwnValueCounts(t *testing.T) {
 // with returns a copy of values with one more.
 func with(t *testing.T, given map[string]any, key string, v any) map[string]any {
 	t.Helper()
-	text, err := json.Marshal(given)
-	if err != nil {
-		t.Fatal(err)
-	}
 	set := map[string]any{}
-	if err := json.Unmarshal(text, &set); err != nil {
-		t.Fatal(err)
+	if given != nil { // as that of an empty file is
+		text, err := json.Marshal(given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set = parseValues(t, string(text))
 	}
 	put(set, key, v)
 	return set
