@@ -131,8 +131,8 @@ func (a *Applier) Delete(ctx context.Context, object *unstructured.Unstructured)
 	return nil
 }
 
-// resource returns the client for an object. The mapper discovers the kinds again if it does not know the object's
-// kind.
+// resource returns the client for an object. The mapper discovers all kinds at the first one. For a kind that is
+// installed later, make another Applier.
 func (a *Applier) resource(object *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	kind := object.GroupVersionKind()
 	mapping, err := a.mapper.RESTMapping(kind.GroupKind(), kind.Version)
