@@ -73,3 +73,19 @@ func TestPanicIsLoggedOnceWithItsStack(t *testing.T) {
 		t.Errorf("the overview has %d failed objects and %d failed families, want 2 and 2", k.FailedObjects, k.FailedFamilies)
 	}
 }
+
+// TestProblemIsLoggedOnceForEachOfAFewNamespaces checks the bound on namespaces, of which a cluster may have many.
+func TestProblemIsLoggedOnceForEachOfAFewNamespaces(t *testing.T) {
+	k := &kind{loggedNamespaces: map[string]int{}}
+	for _, problem := range []string{"limit", "eviction"} {
+		logged := 0
+		for i := range 4 * maxLoggedNamespaces {
+			if k.firstTimeIn(string(uid(i/2)), problem) { // each namespace twice
+				logged++
+			}
+		}
+		if logged != maxLoggedNamespaces {
+			t.Errorf("%s: logged for %d namespaces, want %d", problem, logged, maxLoggedNamespaces)
+		}
+	}
+}
