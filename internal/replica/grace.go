@@ -75,13 +75,14 @@ func (r *Replica) showComplete() (all bool) {
 		if !r.ready && !r.holdsAll() {
 			k.hidden.Store(true)
 		}
-		switch {
-		case !k.hidden.Load() && !k.exempt:
-		case !k.complete(), k.hidden.Load() && k.status().Synced && !k.show():
-			all = all && k.exempt
-		default:
-			k.exempt = false
+		if !k.hidden.Load() && !k.exempt {
+			continue
 		}
+		if !k.complete() || k.hidden.Load() && k.status().Synced && !k.show() {
+			all = all && k.exempt
+			continue
+		}
+		k.exempt = false
 	}
 	return all
 }

@@ -63,7 +63,13 @@ func (h *handler) put(o watch.Object, v store.Version) outcome {
 	}
 	k.recordOmitted(o, v.ID, &h.lines)
 	result := unchanged
-	stored := store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source, Hidden: h.hides(o.Namespace)}
+	unlisted := h.unlisted(o.Namespace)
+	if unlisted && k.listed[h.source] == nil {
+		k.unconfirmed[h.source] = true
+	}
+	stored := store.Object{ID: v.ID, Hash: o.Hash, Version: v.Version, Source: h.source}
+	// Every hidden namespace has a bucket of its own, so it is hidden only while its kind is not. See kind.show.
+	stored.Hidden = unlisted && !k.hidden.Load()
 	if k.putLines(o, stored, &h.lines) {
 		result = changed
 	}
@@ -195,18 +201,10 @@ func (h *handler) completedAt(version uint64) {
 	k.unconfirmed[h.source] = false
 }
 
-// hides reports whether a new object of a namespace is hidden until Show: the handler is restricted to
-// namespaces, and no list that includes this one was complete. While the whole kind is hidden, its
-// objects are not hidden one by one, since every hidden namespace has a bucket of its own. See kind.show.
-func (h *handler) hides(namespace []byte) bool {
-	k := h.kind
-	if h.namespaces == nil || k.listed[h.source][string(namespace)] {
-		return false
-	}
-	if k.listed[h.source] == nil {
-		k.unconfirmed[h.source] = true
-	}
-	return !k.hidden.Load()
+// unlisted reports whether the handler is restricted to namespaces, and no list that includes this one
+// was complete.
+func (h *handler) unlisted(namespace []byte) bool {
+	return h.namespaces != nil && !h.kind.listed[h.source][string(namespace)]
 }
 
 func (k *kind) ids(all []watch.ObjectRef) iter.Seq[store.ID] {

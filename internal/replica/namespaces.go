@@ -53,9 +53,8 @@ func (s *namespaceSet) current() (names map[string]bool, changes uint64) {
 
 // list returns the selected namespaces, sorted, and how often they have changed.
 func (s *namespaceSet) list() (names []string, changes uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.names)), s.changes
+	selected, changes := s.current()
+	return slices.Sorted(maps.Keys(selected)), changes
 }
 
 // wait waits until the namespaces are listed. It returns false if ctx ends before.

@@ -26,7 +26,7 @@ func (r *Replica) Snapshot(f store.Format, include func(resource string) bool) (
 	return snapshot, nil
 }
 
-// isHidden reports whether a kind is hidden as a whole.
+// isHidden reports whether a kind is hidden as a whole. The mutex keeps it from reading hidden within show.
 func (r *Replica) isHidden(k *kind) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

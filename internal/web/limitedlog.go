@@ -53,7 +53,7 @@ func (l *limitedLog) Write(text []byte) (int, error) {
 		l.log.Log(context.Background(), l.level, line)
 		return len(text), nil
 	}
-	if k.more == 0 {
+	if k.more == 0 { // a timer ends by itself, so the count is logged also if no further line comes
 		time.AfterFunc(logInterval-since, func() { l.logCount(k) })
 	}
 	k.more++

@@ -38,7 +38,7 @@ func (l life) at(start time.Time, t time.Duration) map[string]lifetime {
 // TestFaultsOfOneObject adds samples that begin every 100 ms and take 10 ms. Each has the names of the replicas that
 // expose object x. Samples are separated by commas. A fault has the form "What Certain Replica".
 func TestFaultsOfOneObject(t *testing.T) {
-	exists, nobody, always := life{created: -time.Hour}, strings.Repeat(",", 13), strings.Repeat("a,", 13)+"a"
+	exists, never, always := life{created: -time.Hour}, strings.Repeat(",", 13), strings.Repeat("a,", 13)+"a"
 	for _, c := range []struct {
 		name    string
 		x       life
@@ -55,7 +55,7 @@ func TestFaultsOfOneObject(t *testing.T) {
 		{name: "moved, doubled meanwhile", x: exists, samples: "a,ab,ba,b,b,,b,c", faults: "doubled 90ms a", wrong: 3, single: 1, moved: 2},
 		{name: "new, appears within the delay", x: life{created: 50 * ms}, samples: strings.Repeat(",", 11) + "a"},
 		// From 1.1 s: the first sample more than a second after its creation.
-		{name: "new, does not appear", x: life{created: ms}, samples: nobody, faults: "missing 190ms ", wrong: 3},
+		{name: "new, is never exposed", x: life{created: ms}, samples: never, faults: "missing 190ms ", wrong: 3},
 		{name: "disappears before its deletion is received", x: life{created: -time.Hour, deleted: 250 * ms}, samples: "a,,,", wrong: 2},
 		{
 			name: "missing long before its deletion", x: life{created: -time.Hour, deleted: 1450 * ms},
